@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+# Mailreeve. `make help` lists the targets; V=dev|rel|asan|tsan|cov|clang chooses a variant.
+
+V ?= dev
+B := build/$(V)
+VERSION := $(shell cat VERSION)
+.DEFAULT_GOAL := all
+
+# ---- what is built: a folder is a program ----------------------------------
+CORE     := $(wildcard common/core/*.c common/core/rules/*.c)
+EDGE     := $(wildcard common/edge/*.c)
+POLICYD  := $(wildcard policyd/*.c)
+CLI      := $(wildcard cli/*.c)
+UNIT     := $(wildcard tests/unit/*.c)
+FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH    := $(wildcard tests/bench/*.c)
+HEADERS  := $(wildcard common/core/*.h common/core/rules/*.h common/edge/*.h policyd/*.h cli/*.h)
+PROGRAMS := $(B)/mailreeve-policyd $(B)/mailreeve
+
+# ---- how -------------------------------------------------------------------
+CC_clang := clang
+ifeq ($(origin CC),default)
+CC := $(or $(CC_$(V)),gcc)
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings -Wvla -Wno-missing-field-initializers
+FLAGS_dev   := -O1 -g3
+FLAGS_rel   := -O2 -g -DNDEBUG
+FLAGS_clang := -O2 -g
+FLAGS_asan  := -O1 -g3 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS_tsan  := -O1 -g3 -fsanitize=thread
+FLAGS_cov   := -O0 -g3 --coverage
+
+# Hardening as far as this compiler has it; sanitizers bring their own.
+probe = $(shell printf 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+ifeq ($(filter asan tsan cov,$(V)),)
+HARDEN_FILE := build/hardening-$(notdir $(CC)).mk
+-include $(HARDEN_FILE)
+HARDEN := $(HARDEN_C)
+HARDEN_LINK := $(HARDEN_LD)
+endif
+$(HARDEN_FILE): Makefile
+	@mkdir -p $(@D)
+	@echo 'HARDEN_C := $(call probe,-fstack-protector-strong) $(call probe,-fstack-clash-protection) $(call probe,-fcf-protection) $(call probe,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -fPIE' | sed 's/-O2 //' >$@
+	@echo 'HARDEN_LD := $(call probe,-pie) $(call probe,-Wl$(comma)-z$(comma)relro) $(call probe,-Wl$(comma)-z$(comma)now) $(call probe,-Wl$(comma)-z$(comma)noexecstack)' >>$@
+comma := ,
+
+ALL_CPPFLAGS := -Icommon -I. -D_GNU_SOURCE -DMAILREEVE_VERSION='"$(VERSION)"' $(CPPFLAGS)
+ALL_CFLAGS   := -std=c11 $(WARNINGS) $(FLAGS_$(V)) $(HARDEN) $(CFLAGS)
+ALL_LDFLAGS  := $(FLAGS_$(V)) $(HARDEN_LINK) -Wl,--as-needed $(LDFLAGS)
+
+LIBS_EDGE    := -lyaml -lssl -lcrypto -pthread
+LIBS_POLICYD := -levent_core $(LIBS_EDGE)
+
+object = $(patsubst %.c,$(B)/%.o,$(1))
+Q := $(if $(VERBOSE),,@)
+say = $(if $(VERBOSE),,@printf '  %-5s %s\n' $(1) $(2))
+
+.PHONY: all help deps demo check check-full bench fuzz lint install dist clean tests compdb
+all: $(PROGRAMS)
+
+help:
+	@echo 'make            build into $(B)/'
+	@echo 'make deps       install what building, testing and the demo need (as root, Debian 12)'
+	@echo 'make demo       the main job on a real, private Postfix; KEEP=1 leaves it up'
+	@echo 'make check      all that must pass for a change'
+	@echo 'make check-full the slow suites: mutation of the rules, sanitizers, faults'
+	@echo 'make bench      ratios against a constant-answer server; QUICK=1 for a minute'
+	@echo 'make fuzz       search for new inputs, FUZZ_S seconds for each target (clang)'
+	@echo 'make lint       includes, headers, format, man pages, static analysis'
+	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make dist       mailreeve-$(VERSION).tar.gz'
+	@echo 'V=dev|rel|asan|tsan|cov|clang chooses a variant; VERBOSE=1 shows commands.'
+
+$(B)/%.o: %.c Makefile VERSION
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libcore.a: $(call object,$(CORE))
+$(B)/libedge.a: $(call object,$(EDGE))
+$(B)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+LINK = $(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) -o $@
+
+$(B)/mailreeve-policyd: $(call object,$(POLICYD)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) $(LIBS_POLICYD)
+
+$(B)/mailreeve: $(call object,$(CLI)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) $(LIBS_EDGE)
+
+# ---- tests -----------------------------------------------------------------
+POLICYD_LIB := $(filter-out policyd/main.c,$(POLICYD))
+UNIT_BIN    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
+UNIT_HELP   := $(filter-out tests/unit/test_%,$(UNIT))
+FUZZ_BIN    := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(FUZZ))
+
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(POLICYD_LIB)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) -lcmocka -ljansson $(LIBS_POLICYD)
+
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(POLICYD_LIB)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) $(LIBS_POLICYD)
+
+tests: $(UNIT_BIN) $(FUZZ_BIN)
+
+$(B)/polload: $(call object,$(filter-out tests/bench/pollimit.c,$(BENCH)))
+	$(call say,LD,$@)
+	$(LINK)
+$(B)/pollimit: $(call object,tests/bench/pollimit.c)
+	$(call say,LD,$@)
+	$(LINK)
+
+check:
+	python3 tests/run.py check
+
+check-full:
+	python3 tests/run.py check-full
+
+demo: all
+	python3 tests/mta/demo.py
+
+bench:
+	$(MAKE) V=rel all build/rel/polload build/rel/pollimit
+	python3 tests/bench/bench.py $(if $(QUICK),--quick)
+
+# One libFuzzer process after the other; what they find goes into the corpus by hand.
+FUZZ_S ?= 60
+fuzz:
+	@for f in $(basename $(notdir $(FUZZ))); do \
+	    mkdir -p build/fuzz/found-$$f; \
+	    clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined tests/fuzz/$$f.c \
+	        $(POLICYD_LIB) $(EDGE) $(CORE) $(LIBS_POLICYD) -o build/fuzz/$$f && \
+	    build/fuzz/$$f -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ \
+	        build/fuzz/found-$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
+	done
+
+lint:
+	python3 tests/lint.py
+
+compdb: compile_commands.json
+compile_commands.json: Makefile $(CORE) $(EDGE) $(POLICYD) $(CLI) $(UNIT) $(FUZZ) $(BENCH)
+	@{ echo '['; sep=; for f in $(filter %.c,$^); do printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' \
+	    "$$sep" '$(CURDIR)' $$f "$(CC) $(subst ",\",$(subst ',,$(ALL_CPPFLAGS))) $(ALL_CFLAGS) -c $$f"; sep=',$(newline)'; done; echo ']'; } >$@
+
+# ---- what it needs (Debian 12) ----------------------------------------------
+PACKAGES := $(shell sed 's/\#.*//' etc/packages.debian)
+deps:
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
+	python3 tests/mta/tree.py
+
+# ---- installing ---------------------------------------------------------------
+PREFIX ?= /usr/local
+install:
+	$(MAKE) V=rel all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/mailreeve \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/doc/mailreeve/findings $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 build/rel/mailreeve-policyd $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 build/rel/mailreeve $(DESTDIR)$(PREFIX)/bin
+	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || install -m 644 etc/mailreeve.yaml $(DESTDIR)/etc/mailreeve
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 README.md CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/mailreeve
+	install -m 644 docs/findings/*.md $(DESTDIR)$(PREFIX)/share/doc/mailreeve/findings
+	for u in etc/systemd/*; do sed 's|@PREFIX@|$(PREFIX)|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
+
+dist:
+	git archive --prefix=mailreeve-$(VERSION)/ -o mailreeve-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build/dev build/rel build/asan build/tsan build/cov build/clang build/fuzz build/hardening-*.mk compile_commands.json
+
+-include $(shell test -d $(B) && find $(B) -name '*.d')
+# Objects are kept: make would delete those that only a chain of rules named.
+.SECONDARY:

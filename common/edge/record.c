@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/record.h"
+
+#include <openssl/rand.h>
+
+#include "edge/log.h"
+
+/* ---- words -------------------------------------------------------------- */
+
+/* The journal's words for an action: what the client feels. */
+static struct str felt(enum action a)
+{
+    return a == ACTION_REJECT ? STR("reject") : a == ACTION_DEFER ? STR("defer") : STR("pass");
+}
+
+static const char *const held_names[] = {
+    [HELD_NOT] = "",
+    [HELD_AUDIT] = "audit",
+    [HELD_BEFORE_MAIL] = "before-mail",
+};
+
+static const char *const ending_words[ENDING_COUNT] = {
+    [ENDING_PASS] = "logged",
+    [ENDING_WOULD_DEFER] = "would defer",
+    [ENDING_WOULD_REJECT] = "would refuse",
+    [ENDING_DEFER] = "deferred",
+    [ENDING_REJECT] = "refused",
+};
+
+/* Behind "<role>-" in the list of counters. */
+static const char *const counter_names[ROLE_COUNT][ENDING_COUNT] = {
+#define NAMES(role)                                                                        \
+    {role "-passed", role "-would-defer", role "-would-reject", role "-deferred", role "-rejected"}
+    [ROLE_SMTP] = NAMES("smtp"),
+    [ROLE_SUBMISSION] = NAMES("submission"),
+    [ROLE_SUBMISSIONS] = NAMES("submissions"),
+#undef NAMES
+};
+
+static enum ending ending_of(enum action would, enum held held)
+{
+    if (!refuses(would))
+        return ENDING_PASS;
+    if (held)
+        return would == ACTION_REJECT ? ENDING_WOULD_REJECT : ENDING_WOULD_DEFER;
+    return would == ACTION_REJECT ? ENDING_REJECT : ENDING_DEFER;
+}
+
+/* ---- the journal line ---------------------------------------------------- */
+
+static void put_findings(struct jline *l, const char *name, finding_set set)
+{
+    struct str ids[FINDING_COUNT];
+    size_t n = 0;
+    for (int f = 0; set && f < FINDING_COUNT; f++)
+        if (set & FINDING_BIT(f))
+            ids[n++] = str_of(findings[f].id);
+    if (n)
+        jline_strs(l, name, ids, n);
+}
+
+static void put_number(struct jline *l, const char *name, uint64_t v)
+{
+    if (v)
+        jline_u64(l, name, v);
+}
+
+static void put_client(struct recorder *r, struct jline *l, const struct session *s)
+{
+    char scratch[PRIVACY_TEXT_MAX];
+    struct buf b = BUF(scratch);
+    jline_str_if(l, "client_address", privacy_address(r->privacy, s->client_text, &s->client, &b));
+    put_number(l, "client_port", s->client_port);
+    jline_str_if(l, "server_address", s->server_text);
+    put_number(l, "server_port", s->server_port);
+    jline_str_if(l, "helo_name", privacy_name(r->privacy, s->helo, &b));
+    jline_str_if(l, "sender", privacy_sender(r->privacy, s->sender, &b));
+    jline_str_if(l, "sasl_username", privacy_user(r->privacy, s->user, &b));
+    jline_str_if(l, "sasl_method", s->mechanism);
+    jline_str_if(l, "encryption_protocol", s->tls_version_text);
+    jline_str_if(l, "encryption_cipher", s->cipher_text);
+    if (session_knows(s, FACT_BIT(FACT_CIPHER_BITS)))
+        jline_u64(l, "encryption_keysize", s->cipher.bits);
+}
+
+static void write_line(struct recorder *r, const struct policy *p, const struct session *s,
+                       const struct verdict *v, const struct now *now)
+{
+    const struct listener *on = s->listener;
+    struct jline l;
+    journal_begin(r->journal, &l, now, "decision", session_key(&r->session_key, s));
+    if (!l.b.p)
+        return; /* off, or lost and counted */
+    jline_str(&l, "listener", on->names[0]);
+    jline_str(&l, "role", str_of(role_names[on->role]));
+    jline_str(&l, "mode", str_of(mode_names[on->mode]));
+    jline_str(&l, "protocol_state", str_of(stage_names[s->stage]));
+    put_client(r, &l, s);
+    jline_str_if(&l, "instance", s->instance);
+    put_number(&l, "mta_pid", instance_pid(s->instance));
+    jline_str_if(&l, "queue_id", s->queue_id);
+    jline_str(&l, "action", felt(v->action));
+    jline_str(&l, "would", felt(v->would));
+    jline_str_if(&l, "held", str_of(held_names[v->held]));
+    jline_str(&l, "finding", v->finding < FINDING_COUNT ? str_of(findings[v->finding].id)
+                                                        : STR(""));
+    put_findings(&l, "findings", v->broken);
+    put_findings(&l, "excepted", v->excepted);
+    put_findings(&l, "trusted", v->trusted);
+    put_findings(&l, "no_data", v->no_data);
+    jline_str(&l, "policy", str_of(p->digest));
+    journal_commit(r->journal, &l);
+}
+
+/* ---- the line in the log ------------------------------------------------- */
+
+static const char *tls_word(const struct session *s)
+{
+    if (!session_knows(s, FACT_BIT(FACT_TLS)))
+        return "unknown";
+    if (!s->tls)
+        return "none";
+    return s->tls_version ? tls_version_name(s->tls_version) : "yes";
+}
+
+static void log_finding(struct recorder *r, const struct session *s, const struct verdict *v,
+                        enum finding f, const struct now *now)
+{
+    char address[PRIVACY_TEXT_MAX], name[PRIVACY_TEXT_MAX], more[64] = "";
+    struct buf a = BUF(address), u = BUF(name), m = BUF(more);
+    const struct listener *on = s->listener;
+    uint64_t left_out = 0;
+    if (!log_limits_admit(r->limits, &s->client, s->user, f, now, &left_out))
+        return;
+    struct str client = privacy_address(r->privacy, s->client_text, &s->client, &a);
+    struct str user = privacy_user(r->privacy, s->user, &u);
+    if (left_out)
+        buf_printf(&m, " (and %llu like it since the last such line)",
+                   (unsigned long long)left_out);
+    /* Only a finding as strict as the verdict has brought it about. */
+    enum action a_f = on->action[f];
+    log_info("%s %s: client=%.*s user=%.*s listener=%.*s:%u tls=%s: %s; %s%s", findings[f].id,
+             ending_words[ending_of(a_f == v->would ? v->would : ACTION_LOG, v->held)],
+             STR_ARG(client), user.n ? (int)user.n : 1, user.n ? user.p : "-",
+             STR_ARG(on->names[0]), (unsigned)(s->server_port ? s->server_port : on->port),
+             tls_word(s), findings[f].what, findings[f].fix, buf_cstr(&m));
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+void record_decision(struct recorder *r, const struct policy *p, const struct session *s,
+                     const struct verdict *v, const struct now *now)
+{
+    struct record_counters *c = &r->counters;
+    if (!s->listener) {
+        c->no_listener++;
+        return;
+    }
+    if (s->stage < STAGE_MAIL && !v->broken) {
+        c->before_mail++;
+        return;
+    }
+    c->ended[s->listener->role][ending_of(v->would, v->held)]++;
+    c->excepted += v->excepted != 0;
+    c->trusted += v->trusted != 0;
+    for (int f = 0; v->broken && f < FINDING_COUNT; f++)
+        c->found[f] += (v->broken & FINDING_BIT(f)) != 0;
+
+    if (policy_is_monitor(p, &s->client)) {
+        c->monitors++;
+        return;
+    }
+    if (s->listener->role != ROLE_SMTP || v->broken || v->excepted)
+        write_line(r, p, s, v, now);
+    for (int f = 0; v->broken && f < FINDING_COUNT; f++)
+        if (v->broken & FINDING_BIT(f))
+            log_finding(r, s, v, (enum finding)f, now);
+}
+
+void record_life(struct recorder *r, const char *event, const struct policy *p, const char *why,
+                 const struct now *now)
+{
+    struct jline l;
+    journal_begin(r->journal, &l, now, event, 0);
+    jline_str(&l, "version", STR(MAILREEVE_VERSION));
+    jline_str(&l, "file", str_of(p->file));
+    jline_str(&l, "policy", str_of(p->digest));
+    jline_bool(&l, "ok", *why == '\0');
+    jline_str_if(&l, "why", str_of(why));
+    journal_commit(r->journal, &l);
+}
+
+size_t record_list_counters(const struct record_counters *c, struct status_counter *list,
+                            size_t room)
+{
+    size_t n = 0;
+    const struct status_counter single[] = {
+        {"excepted", c->excepted},       {"trusted", c->trusted},
+        {"monitors", c->monitors},       {"no-listener", c->no_listener},
+        {"before-mail", c->before_mail},
+    };
+    for (int role = 0; role < ROLE_COUNT; role++)
+        for (int e = 0; e < ENDING_COUNT && n < room; e++)
+            list[n++] = (struct status_counter){counter_names[role][e], c->ended[role][e]};
+    for (int f = 0; f < FINDING_COUNT && n < room; f++)
+        list[n++] = (struct status_counter){findings[f].id, c->found[f]};
+    for (size_t i = 0; i < sizeof single / sizeof *single && n < room; i++)
+        list[n++] = single[i];
+    return n;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int recorder_open(struct recorder *r, const struct config *c, const char *program, uid_t owner,
+                  gid_t group, struct err *e)
+{
+    struct sipkey key;
+    *r = (struct recorder){0};
+    if (RAND_bytes((unsigned char *)&key, sizeof key) != 1)
+        return err_set(e, "OpenSSL has no random bytes");
+    r->limits = log_limits_new(&key, 0);
+    if (!r->limits) {
+        err_set(e, "memory is short");
+    } else if ((r->journal = journal_open(&c->journal, program, owner, group, e)) &&
+               (r->privacy = privacy_open(&c->privacy, c->journal.path, owner, group, e))) {
+        if (privacy_derive_key(r->privacy, "session key", &r->session_key) == 0)
+            return 0;
+        err_set(e, "OpenSSL cannot derive the session key");
+    }
+    recorder_free(r);
+    return -1;
+}
+
+void recorder_free(struct recorder *r)
+{
+    journal_free(r->journal);
+    privacy_free(r->privacy);
+    log_limits_free(r->limits);
+    *r = (struct recorder){0};
+}

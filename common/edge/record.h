@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a daemon writes down of its decisions: the journal line, the line in
+ * the log, the numbers. One function per event; nobody else formats them.
+ * docs/journal.md describes the fields.
+ *
+ * Loop thread only.
+ */
+#ifndef EDGE_RECORD_H
+#define EDGE_RECORD_H
+
+#include "core/session_key.h"
+#include "core/verdict.h"
+#include "edge/journal.h"
+#include "edge/log_limits.h"
+#include "edge/privacy.h"
+#include "edge/status.h"
+
+/* How a transaction ended for the client, or would have. */
+enum ending {
+    ENDING_PASS,
+    ENDING_WOULD_DEFER,
+    ENDING_WOULD_REJECT,
+    ENDING_DEFER,
+    ENDING_REJECT,
+    ENDING_COUNT
+};
+
+struct record_counters {
+    uint64_t ended[ROLE_COUNT][ENDING_COUNT];
+    uint64_t found[FINDING_COUNT];
+    uint64_t excepted, trusted, monitors, no_listener, before_mail;
+};
+
+struct recorder {
+    struct journal *journal;
+    struct privacy *privacy;
+    struct log_limits *limits;
+    struct sipkey session_key;
+    struct record_counters counters;
+};
+
+/*
+ * Opens the journal and what belongs to it, for the given owner (see
+ * journal_open()). -1 with *e set, and nothing is left open.
+ */
+int recorder_open(struct recorder *r, const struct config *c, const char *program, uid_t owner,
+                  gid_t group, struct err *e);
+void recorder_free(struct recorder *r);
+
+/*
+ * One decision: of a transaction, or of a session before MAIL in which something was
+ * found. Passes on role smtp and whatever `monitors` do are numbers only.
+ */
+void record_decision(struct recorder *r, const struct policy *p, const struct session *s,
+                     const struct verdict *v, const struct now *now);
+
+/* The events "start", "stop" and "reload". `why` is empty if all is well. */
+void record_life(struct recorder *r, const char *event, const struct policy *p, const char *why,
+                 const struct now *now);
+
+/* Adds the numbers above to a list for status_publish(); returns how many. */
+size_t record_list_counters(const struct record_counters *c, struct status_counter *list,
+                            size_t room);
+
+#endif

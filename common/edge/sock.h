@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listening sockets: made from the configuration, or handed over by systemd
+ * (sd_listen_fds(3)). All are non-blocking and closed on exec.
+ */
+#ifndef EDGE_SOCK_H
+#define EDGE_SOCK_H
+
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "edge/config.h"
+
+struct listening {
+    int fd;
+    char name[160];    /* as in the configuration: "unix:/run/...", "inet:127.0.0.1:10040" */
+    char listener[64]; /* the listener it stands for; "": any */
+};
+
+/*
+ * Opens every socket of `settings` into `ret` (SOCKETS_MAX of them), unix
+ * sockets with mode 0660 and, where a group is set, that group. A socket file
+ * that nobody answers on is replaced; one that somebody does is an error. The
+ * number opened, or -1 with *e set and none left open.
+ */
+int sock_listen_all(const struct program_settings *settings, struct listening *ret, struct err *e);
+
+/*
+ * The sockets systemd passed to this process, if it did: 0 if not. A socket's
+ * FileDescriptorName= may be the name of the listener it stands for. Takes the
+ * variables out of the environment, so that it works once.
+ */
+int sock_from_systemd(struct listening *ret, struct err *e);
+
+/* Closes them and removes the files of unix sockets made by sock_listen_all(). */
+void sock_close_all(struct listening *list, int count);
+
+/* Tells systemd (sd_notify(3)), if it listens: "READY=1", "RELOADING=1", ... */
+void sock_notify(const char *state);
+
+#endif

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, waiting for and ending what a run needs: a directory, ports, processes.
+
+Nothing here sleeps for a fixed time: wait_for() polls a condition and fails loudly. Every daemon leads a process
+group of its own, so that ending one ends its children and nobody else's.
+"""
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class Trouble(Exception):
+    """The rig itself failed: not a wrong answer, but no answer could be had."""
+
+
+def wait_for(what, condition, seconds=20.0):
+    """Poll condition() until it is true and return its value; raise Trouble naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise Trouble(f"waited {seconds:g} s in vain for {what}")
+        time.sleep(0.01)
+    return value
+
+
+def binds(family, address, port):
+    with socket.socket(family) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((address, port))
+        except OSError:
+            return False
+        return True
+
+
+HAVE_IPV6 = socket.has_ipv6 and binds(socket.AF_INET6, "::1", 0)
+
+
+def free_ports(count):
+    """Ports free on 127.0.0.1 and ::1, below the range from which the kernel gives ports to outgoing connections."""
+    found = []
+    for port in random.sample(range(12000, 32000), 4000):
+        if binds(socket.AF_INET, "127.0.0.1", port) and (not HAVE_IPV6 or binds(socket.AF_INET6, "::1", port)):
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise Trouble(f"no {count} free ports between 12000 and 32000")
+
+
+def answers(port, host="127.0.0.1"):
+    """Does somebody accept connections there?"""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2):
+        return True
+    return False
+
+
+class Workshop:
+    """A fresh directory and the daemons that live in it. As a context manager it ends and removes them all."""
+
+    def __init__(self, keep=False):
+        self.keep = keep
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="mailreeve-mta."))
+        self.path.chmod(0o755)      # the daemons give up root and must still find their files
+        self.running = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        if self.keep and problem[0] is None:
+            return
+        for daemon in reversed(self.running[:]):
+            self.stop(daemon)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def folder(self, name, mode=0o755):
+        made = self.path / name
+        made.mkdir(mode=mode)
+        made.chmod(mode)
+        return made
+
+    def start(self, argv, output, environment=None):
+        """Start a daemon with its own process group; stdout and stderr are appended to the file `output`."""
+        with open(output, "ab") as sink:
+            daemon = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                                      start_new_session=True, env={**os.environ, **(environment or {})}, cwd=self.path)
+        self.running.append(daemon)
+        return daemon
+
+    def stop(self, daemon, patience=10):
+        """SIGTERM and wait; whoever of its group is left after that gets SIGKILL. Returns the exit status."""
+        if daemon in self.running:
+            self.running.remove(daemon)
+        if daemon.poll() is None:
+            daemon.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.wait(patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(daemon.pid, signal.SIGKILL)
+        return daemon.wait()
+
+
+def end_on_signals():
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: through the context managers, so that nothing is left behind."""
+    def leave(number, _frame):
+        raise SystemExit(128 + number)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The private trees: Postfix and Dovecot, unpacked from their packages and never installed.
+
+Installing them would start services, claim ports and replace the MTA of the machine. `make deps` calls this file
+as root; it downloads once into build/mta/ and does nothing as long as what it finds there is whole. The tests and
+the demo only look.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+TREES = REPOSITORY / "build" / "mta"
+
+# package: where its libraries lie, then the programs that must be there and find all their libraries
+PACKAGES = {
+    "postfix": (
+        ["usr/lib/postfix"],
+        ["usr/lib/postfix/sbin/master", "usr/lib/postfix/sbin/smtpd", "usr/sbin/postconf"]),
+    "dovecot-core": (
+        ["usr/lib/dovecot", "usr/lib/dovecot/modules/old-stats"],
+        ["usr/bin/doveconf", "usr/sbin/dovecot", "usr/lib/dovecot/auth"]),
+}
+
+
+class TreeError(Exception):
+    """A tree is absent, or a program in it cannot start. The text says what to do."""
+
+
+def path(package, inside=""):
+    """The absolute path of a file of a package."""
+    return str(TREES / package / inside)
+
+
+def library_path(package):
+    """LD_LIBRARY_PATH for the programs of a package."""
+    return ":".join(path(package, folder) for folder in PACKAGES[package][0])
+
+
+def missing_libraries(package, program):
+    """The shared libraries that a program asks for and the machine does not have."""
+    listing = subprocess.run(["ldd", path(package, program)], text=True, capture_output=True,
+                             env={**os.environ, "LD_LIBRARY_PATH": library_path(package)})
+    return [line.split()[0] for line in listing.stdout.splitlines() if "not found" in line]
+
+
+def check(package):
+    """Raise TreeError unless the programs of a package are there and can start."""
+    for program in PACKAGES[package][1]:
+        if not os.access(path(package, program), os.X_OK):
+            raise TreeError(f"{path(package, program)} is not there; run: make deps")
+        missing = missing_libraries(package, program)
+        if missing:
+            raise TreeError(f"{path(package, program)} lacks {', '.join(missing)}; run: make deps")
+
+
+def fetch(package):
+    """Download and unpack a package beside its place, then move it there in one step."""
+    unpacking = TREES / f".{package}.{os.getpid()}"
+    shutil.rmtree(unpacking, ignore_errors=True)
+    unpacking.mkdir(parents=True)
+    try:
+        # apt's own unprivileged user may not enter the checkout; without this it warns and goes on as root anyway
+        subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package],
+                       cwd=unpacking, check=True, stdout=sys.stderr)
+        archive, = unpacking.glob("*.deb")
+        subprocess.run(["dpkg-deb", "-x", archive, unpacking / "tree"], check=True)
+        shutil.rmtree(TREES / package, ignore_errors=True)
+        (unpacking / "tree").rename(TREES / package)
+        return archive.name
+    finally:
+        shutil.rmtree(unpacking, ignore_errors=True)
+
+
+def main():
+    for package, (_, programs) in PACKAGES.items():
+        if all(os.access(path(package, program), os.X_OK) for program in programs):
+            print(f"{package}: already in {TREES / package}")
+        else:
+            print(f"{package}: unpacked {fetch(package)} into {TREES / package}")
+        check(package)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (TreeError, subprocess.CalledProcessError, OSError) as problem:
+        sys.exit(f"tree.py: {problem}")
