@@ -115,6 +115,7 @@ struct config *config_parse_at(struct str text, const char *name, const struct n
         r.out_of_memory = true;
     if (r.out_of_memory)
         file_problem(problems, name, "out of memory", 0);
+    problems_sort(problems);
     EVP_MD_CTX_free(r.digest);
     arena_free(&r.scratch);
     if (problems->errors == errors_before)

@@ -22,7 +22,7 @@ struct problem {
     char file[256];
     char text[512];        /* what was given and what is wrong with it */
     char help[512];        /* what is allowed, "did you mean", the other place; may be empty */
-    char source[256];      /* the line, or the part of a long one that matters; may be empty */
+    char source[384];      /* the line, or the part of a long one that matters; may be empty */
     unsigned caret, width; /* where in source (characters, from 1) and how many are marked */
 };
 

@@ -24,6 +24,7 @@
 struct source {
     const char *file;
     struct str text; /* the lines that problems show; may be empty */
+    unsigned before; /* how many lines of the file stand before them */
 };
 
 /* Adds a problem. NULL if there are PROBLEMS_MAX already or memory ended: it
@@ -34,6 +35,9 @@ struct problem *problem_add(struct problems *ps, enum severity severity, const s
 
 /* Sets the help of what problem_add() returned; NULL does nothing. */
 void problem_help(struct problem *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Into the order of the lines. */
+void problems_sort(struct problems *ps);
 
 /* Text that somebody gave, in quotes, fit for one line of a terminal. */
 struct quote {
@@ -73,7 +77,6 @@ struct exception_list {
     struct exception_list *next;
     const struct exception *e;
     const struct str *users;
-    const struct str *users_end;
 };
 
 /* What a policy no longer knows, kept for config_print() and the report. */
@@ -113,6 +116,9 @@ const char *keep_text(struct reader *r, struct str s);
 void read_section(struct reader *r, enum section section, const struct yaml_node *map,
                   struct value values[OPTION_COUNT]);
 
+/* The map that stands for an option of KIND_MAP that is not given. */
+const struct yaml_node *default_node(struct reader *r, const struct option *o);
+
 /* The nodes of a list: the items of one, a scalar alone as the only item, or
  * none. Iterate with ->next, as long as *ret_count says. */
 const struct yaml_node *list_items(const struct value *v, unsigned *ret_count);
@@ -143,6 +149,8 @@ bool value_parse(const struct option *o, struct str text, struct value *ret, str
 /* Writes what value_parse() reads to the same again. */
 void duration_format(struct buf *b, uint64_t seconds);
 void size_format(struct buf *b, uint64_t bytes);
+
+void until_format(struct buf *b, int64_t until_us); /* config_print.c */
 
 /* No control characters, valid UTF-8, at most `max` bytes. */
 bool text_is_clean(struct str s, size_t max);
@@ -178,7 +186,7 @@ struct exceptions_reader {
     const char *file; /* lives as long as the policy */
     unsigned line;
     size_t n;
-    bool too_long;
+    bool too_long, failed;
     const char *recent[RECENT_TEXTS]; /* reasons and owners repeat: each is kept once */
     char text[EXCEPTION_LINE_MAX];
 };

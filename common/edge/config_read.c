@@ -124,24 +124,28 @@ static void forget_places(struct yaml_node *n)
     }
 }
 
+const struct yaml_node *default_node(struct reader *r, const struct option *o)
+{
+    struct yaml_node *n = NULL;
+    struct yaml_error e;
+    if (strlen(o->fallback) <= strlen("[]"))
+        return NULL; /* an empty one is the same as none */
+    if (yaml_parse(str_of(o->fallback), &r->scratch, &n, &e) < 0)
+        r->out_of_memory = true; /* nothing else can go wrong with a text of ours */
+    else
+        forget_places(n);
+    return n;
+}
+
 static void set_default(struct reader *r, const struct option *o, struct value *v)
 {
     struct complaint c;
     if (!o->fallback)
         return;
-    if (is_scalar_kind(o->kind)) {
+    if (is_scalar_kind(o->kind))
         value_parse(o, str_of(o->fallback), v, &c); /* a test holds every fallback against this */
-        return;
-    }
-    if (strlen(o->fallback) <= strlen("[]"))
-        return; /* an empty one is the same as none */
-    struct yaml_node *n = NULL;
-    struct yaml_error e;
-    if (yaml_parse(str_of(o->fallback), &r->scratch, &n, &e) < 0)
-        r->out_of_memory = true; /* nothing else can go wrong with a text of ours */
     else
-        forget_places(n);
-    v->node = n;
+        v->node = default_node(r, o);
 }
 
 static void read_scalar(struct reader *r, const struct option *o, struct value *v)

@@ -147,7 +147,7 @@ bool text_is_clean(struct str s, size_t max)
     while (s.n) {
         uint32_t c;
         size_t n = utf8_next(s, &c);
-        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+        if (n == 0 || c == '\t' || c == '\n' || c == '\r' || !utf8_visible(c))
             return false;
         s.p += n, s.n -= n;
     }

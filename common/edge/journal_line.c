@@ -103,11 +103,14 @@ static bool begin(struct journal *j, struct jline *l, const struct now *now, con
     return true;
 }
 
-static void tell_losses(struct journal *j, const struct now *now)
+void journal_tell_losses(struct journal *j, const struct now *now)
 {
     struct jline l;
     uint64_t lost = j->lost;
-    if (!begin(j, &l, now, "lost", 0))
+    /* Room for two: telling must not cost the line that comes next, and in a
+     * full ring it must not count itself as lost. */
+    if (lost == j->lost_told || !ring_reserve(&j->ring, 2 * JOURNAL_LINE_MAX) ||
+        !begin(j, &l, now, "lost", 0))
         return;
     char text[32];
     struct buf since = BUF(text);
@@ -119,12 +122,6 @@ static void tell_losses(struct journal *j, const struct now *now)
     j->lost_told = lost;
 }
 
-void journal_tell_losses(struct journal *j, const struct now *now)
-{
-    if (j->lost != j->lost_told)
-        tell_losses(j, now);
-}
-
 void journal_begin(struct journal *j, struct jline *l, const struct now *now, const char *event,
                    uint64_t key)
 {
@@ -132,10 +129,8 @@ void journal_begin(struct journal *j, struct jline *l, const struct now *now, co
         l->b.p = NULL;
         return;
     }
-    /* Tried only if the line itself has a chance, or a full ring would count
-     * two losses for each line. */
-    if (j->lost != j->lost_told && ring_reserve(&j->ring, 2 * JOURNAL_LINE_MAX))
-        tell_losses(j, now);
+    if (j->lost != j->lost_told)
+        journal_tell_losses(j, now);
     begin(j, l, now, event, key);
 }
 

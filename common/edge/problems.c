@@ -7,8 +7,8 @@
 #include "edge/utf8.h"
 
 enum {
-    SOURCE_CHARACTERS = 60, /* what is shown of a line; at most 4 bytes each */
-    SOURCE_BEFORE = 40,     /* so many of them before the place, if the line is longer */
+    SOURCE_CHARACTERS = 88, /* what is shown of a line; at most 4 bytes each */
+    SOURCE_BEFORE = 60,     /* so many of them before the place, if the line is longer */
 };
 
 /* One character, or a question mark for what would disturb a terminal. */
@@ -21,7 +21,7 @@ static struct str printable(struct str *rest)
         s = STR("?"), n = 1;
     else if (c == '\t')
         s = STR(" ");
-    else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) || c == 0xfeff)
+    else if (c < 0x20 || !utf8_visible(c) || (c >= 0x202a && c <= 0x202e)) /* those turn lines round */
         s = STR("?");
     rest->p += n, rest->n -= n;
     return s;
@@ -86,15 +86,18 @@ static void show_source(struct problem *p, struct str line)
         p->width = end > p->caret ? end - p->caret : 1;
 }
 
-static struct problem *next_problem(struct problems *ps)
+/* Where the list is full a warning gives way to an error, so that what made us refuse is told. */
+static struct problem *next_problem(struct problems *ps, enum severity severity)
 {
     if (!ps->list)
         ps->list = calloc(PROBLEMS_MAX, sizeof *ps->list);
-    if (!ps->list || ps->count == PROBLEMS_MAX) {
-        ps->dropped++;
-        return NULL;
-    }
-    return &ps->list[ps->count++];
+    if (ps->list && ps->count < PROBLEMS_MAX)
+        return &ps->list[ps->count++];
+    ps->dropped++;
+    for (unsigned i = ps->count; severity == SEVERITY_ERROR && i-- > 0;)
+        if (ps->list[i].severity == SEVERITY_WARNING)
+            return &ps->list[i];
+    return NULL;
 }
 
 struct problem *problem_add(struct problems *ps, enum severity severity, const struct source *at,
@@ -102,7 +105,7 @@ struct problem *problem_add(struct problems *ps, enum severity severity, const s
 {
     unsigned *counter = severity == SEVERITY_ERROR ? &ps->errors : &ps->warnings;
     ++*counter;
-    struct problem *p = next_problem(ps);
+    struct problem *p = next_problem(ps, severity);
     if (!p)
         return NULL;
     *p = (struct problem){.severity = severity, .line = line, .column = column, .width = width};
@@ -111,9 +114,28 @@ struct problem *problem_add(struct problems *ps, enum severity severity, const s
     va_start(ap, fmt);
     vsnprintf(p->text, sizeof p->text, fmt, ap);
     va_end(ap);
-    if (line)
-        show_source(p, line_of(at->text, line));
+    if (line > at->before)
+        show_source(p, line_of(at->text, line - at->before));
     return p;
+}
+
+static bool is_before(const struct problem *a, const struct problem *b)
+{
+    if (strcmp(a->file, b->file) != 0)
+        return false; /* another file's problems stay where they are */
+    return a->line < b->line || (a->line == b->line && a->column < b->column);
+}
+
+void problems_sort(struct problems *ps)
+{
+    /* By insertion: there are few, and those of one place keep their order. */
+    for (unsigned i = 1; i < ps->count; i++) {
+        struct problem moved = ps->list[i];
+        unsigned k = i;
+        for (; k > 0 && is_before(&moved, &ps->list[k - 1]); k--)
+            ps->list[k] = ps->list[k - 1];
+        ps->list[k] = moved;
+    }
 }
 
 void problem_help(struct problem *p, const char *fmt, ...)

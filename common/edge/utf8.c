@@ -36,3 +36,10 @@ size_t utf8_next(struct str s, uint32_t *ret_char)
         *ret_char = c;
     return f->n;
 }
+
+bool utf8_visible(uint32_t c)
+{
+    if (c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff)
+        return false;
+    return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7e) || c >= 0xa0;
+}

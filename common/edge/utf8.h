@@ -12,4 +12,11 @@
  * not begin with one. *ret_char is set only if it does; NULL is allowed. */
 size_t utf8_next(struct str s, uint32_t *ret_char);
 
+/*
+ * False for control characters (but tab and line ends), for the line ends that
+ * editors do not show as such, byte order marks and noncharacters: what a text
+ * file for people does not hold, and what YAML refuses.
+ */
+bool utf8_visible(uint32_t c);
+
 #endif

@@ -46,14 +46,6 @@ static int fail_memory(struct parser *p)
 
 /* ---- characters --------------------------------------------------------- */
 
-/* Line ends that libyaml knows and editors do not show as such, and characters YAML refuses. */
-static bool character_allowed(uint32_t c)
-{
-    if (c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff)
-        return false;
-    return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7e) || c >= 0xa0;
-}
-
 /* The same test as libyaml's, which would tell only a byte offset. */
 static int check_characters(struct str text, struct yaml_error *e)
 {
@@ -66,7 +58,7 @@ static int check_characters(struct str text, struct yaml_error *e)
                         "the byte 0x%02x is not UTF-8 here", (unsigned char)text.p[0]);
         if (c == 0)
             return fail(e, line, column, "", "a NUL byte is not text");
-        if (!character_allowed(c))
+        if (!utf8_visible(c))
             return fail(e, line, column, "delete it; in double quotes it can be written as \\u....",
                         "the invisible character U+%04X is not allowed", (unsigned)c);
         bool crlf = c == '\r' && text.n > 1 && text.p[1] == '\n';

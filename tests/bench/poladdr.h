@@ -22,8 +22,7 @@ struct poladdr {
 };
 
 /* 0, or -1 if where is not an address or does not fit. */
-static inline int
-poladdr_parse(struct poladdr *a, const char *where)
+static inline int poladdr_parse(struct poladdr *a, const char *where)
 {
     const char *value = where + 5, *colon = strrchr(where, ':');
     char host[64];

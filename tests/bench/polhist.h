@@ -16,8 +16,7 @@ struct polhist {
     uint64_t bucket[POLHIST_BUCKETS];
 };
 
-static inline unsigned
-polhist_index(uint64_t ns)
+static inline unsigned polhist_index(uint64_t ns)
 {
     unsigned shift;
 
@@ -27,8 +26,7 @@ polhist_index(uint64_t ns)
     return (shift << POLHIST_BITS) + (unsigned)(ns >> shift);
 }
 
-static inline void
-polhist_add(struct polhist *h, uint64_t ns)
+static inline void polhist_add(struct polhist *h, uint64_t ns)
 {
     h->bucket[polhist_index(ns)]++;
     h->total++;
@@ -37,8 +35,7 @@ polhist_add(struct polhist *h, uint64_t ns)
 }
 
 /* The upper end, in microseconds, of the bucket that the share (0..1) falls into; 0 if empty. */
-static inline double
-polhist_us(const struct polhist *h, double share)
+static inline double polhist_us(const struct polhist *h, double share)
 {
     uint64_t rank = (uint64_t)((double)h->total * share), seen = 0;
 

@@ -9,7 +9,6 @@
  *
  * Usage: pollimit [-t] unix:PATH | inet:ADDRESS:PORT     (prints "ready"; SIGTERM ends it)
  */
-#define _GNU_SOURCE
 #include "poladdr.h"
 
 #include <sys/epoll.h>
@@ -35,8 +34,7 @@ static const char answer[] = "action=DUNNO\n\n";
 /* The end of the last thing read, per descriptor: an empty line may arrive in two pieces. */
 static unsigned char last_was_newline[FDS_MAX];
 
-static int
-listen_at(const char *where)
+static int listen_at(const char *where)
 {
     struct poladdr a;
     int one = 1, fd;
@@ -55,8 +53,7 @@ listen_at(const char *where)
     return fd;
 }
 
-static void
-accept_all(int ep, int listener)
+static void accept_all(int ep, int listener)
 {
     int fd;
 
@@ -72,8 +69,7 @@ accept_all(int ep, int listener)
 }
 
 /* How many requests end in this piece. */
-static unsigned
-count_ends(int fd, const char *data, size_t length)
+static unsigned count_ends(int fd, const char *data, size_t length)
 {
     const char *end = data + length, *at = data;
     unsigned ends = 0;
@@ -89,13 +85,11 @@ count_ends(int fd, const char *data, size_t length)
         at += 2;
     }
     /* A newline that already closed a request does not open the next empty line. */
-    last_was_newline[fd] =
-        end[-1] == '\n' && !(length > 1 ? end[-2] == '\n' : ends > 0);
+    last_was_newline[fd] = end[-1] == '\n' && !(length > 1 ? end[-2] == '\n' : ends > 0);
     return ends;
 }
 
-static void
-serve(int fd)
+static void serve(int fd)
 {
     char data[REQUEST_MAX];
     ssize_t n = recv(fd, data, sizeof(data), 0);
@@ -113,8 +107,7 @@ serve(int fd)
         }
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     struct rlimit files = {FDS_MAX, FDS_MAX};
     struct epoll_event ev = {.events = EPOLLIN}, events[EVENTS];

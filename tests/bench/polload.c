@@ -10,7 +10,6 @@
  * Every reply is checked: one line `action=...`, one empty line, and not a byte more. What is wrong
  * is counted by kind and makes the exit code 1. The result is one line of JSON on stdout.
  */
-#define _GNU_SOURCE
 #include "poladdr.h"
 #include "polhist.h"
 #include "polmix.h"
@@ -66,8 +65,12 @@ static struct options {
     double seconds, warmup, rate, timeout;
     bool verdicts, reconnect;
     pid_t server;
-} opt = {.mix = "all", .connections = 100, .offenders = POLMIX_POPULATION, .seconds = 2,
-    .warmup = 0.3, .timeout = 2};
+} opt = {.mix = "all",
+         .connections = 100,
+         .offenders = POLMIX_POPULATION,
+         .seconds = 2,
+         .warmup = 0.3,
+         .timeout = 2};
 
 static struct poladdr server;
 static struct polmix mix;
@@ -98,7 +101,7 @@ static uint64_t server_cpu_ns(void)
     return clock_ns(id);
 }
 
-/* Connecting blocks (a full backlog of a unix socket answers EAGAIN otherwise); traffic does not. */
+/* Connecting blocks (else a full backlog of a unix socket answers EAGAIN); traffic does not. */
 static int connect_server(void)
 {
     int one = 1, fd = socket(server.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -269,7 +272,7 @@ static void run(void)
     fault[MISSING] += outstanding;
 }
 
-/* Idle connections ask once, then stay. Afterwards they must still be open and have said nothing. */
+/* Idle connections ask once, then stay; they must still be open in the end, and silent. */
 static void check_idle(const struct conn *c, unsigned count)
 {
     char byte;
@@ -304,16 +307,16 @@ static int report(void)
     uint64_t failed = 0;
 
     printf("{\"requests\": %llu, \"total_requests\": %llu, \"seconds\": %.4f, \"rate\": %.1f",
-        (unsigned long long)measured.requests, (unsigned long long)everything.requests, seconds,
-        (double)measured.requests / seconds);
+           (unsigned long long)measured.requests, (unsigned long long)everything.requests, seconds,
+           (double)measured.requests / seconds);
     printf(", \"request_bytes\": %.1f, \"dunno\": %llu, \"late\": %llu",
-        (double)measured.bytes / requests, (unsigned long long)measured.dunno,
-        (unsigned long long)late);
+           (double)measured.bytes / requests, (unsigned long long)measured.dunno,
+           (unsigned long long)late);
     printf(", \"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, \"max_us\": %.2f",
-        polhist_us(&latency, .5), polhist_us(&latency, .99), polhist_us(&latency, .999),
-        (double)latency.max / 1e3);
+           polhist_us(&latency, .5), polhist_us(&latency, .99), polhist_us(&latency, .999),
+           (double)latency.max / 1e3);
     printf(", \"server_us\": %.4f, \"client_us\": %.4f", (double)server_cpu / 1e3 / requests,
-        (double)client_cpu / 1e3 / requests);
+           (double)client_cpu / 1e3 / requests);
     for (int i = 0; i < FAULTS; i++) {
         printf(", \"%s\": %llu", fault_name[i], (unsigned long long)fault[i]);
         failed += fault[i];
@@ -336,11 +339,11 @@ static const char usage[] =
     "  -n, --reconnect      a connection for every request\n"
     "  -p, --server-pid P   whose CPU time is to be measured\n";
 
-static const struct option long_options[] = {{"connections", 1, NULL, 'c'}, {"idle", 1, NULL, 'i'},
-    {"seconds", 1, NULL, 's'}, {"warmup", 1, NULL, 'w'}, {"timeout", 1, NULL, 't'},
-    {"rate", 1, NULL, 'r'}, {"mix", 1, NULL, 'm'}, {"offenders", 1, NULL, 'o'},
-    {"verdicts", 0, NULL, 'v'}, {"reconnect", 0, NULL, 'n'}, {"server-pid", 1, NULL, 'p'},
-    {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {
+    {"connections", 1, NULL, 'c'}, {"idle", 1, NULL, 'i'},       {"seconds", 1, NULL, 's'},
+    {"warmup", 1, NULL, 'w'},      {"timeout", 1, NULL, 't'},    {"rate", 1, NULL, 'r'},
+    {"mix", 1, NULL, 'm'},         {"offenders", 1, NULL, 'o'},  {"verdicts", 0, NULL, 'v'},
+    {"reconnect", 0, NULL, 'n'},   {"server-pid", 1, NULL, 'p'}, {NULL, 0, NULL, 0}};
 
 static bool take_option(int letter, const char *value)
 {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE
 #include "polmix.h"
 
 #include <stdio.h>
@@ -23,6 +22,7 @@ struct session {
 #define V4 .address = "10.%A.%B.%C"
 #define USER .user = "u%U@example.com", .sender = "u%U@example.com"
 
+/* clang-format off */
 static const struct session sessions[POLMIX_KINDS] = {
     {.name = "25-clear", .pass = true, .listener = "smtp", .port = "25", V4, CLEAR,
      .host = "mail-%C.outbound.example.net", .helo = "mail-%C.outbound.example.net",
@@ -64,6 +64,7 @@ static const struct session sessions[POLMIX_KINDS] = {
      .subject = "workstation-%U", .issuer = "Corporation+20Issuing+20CA+20G2",
      .fingerprint = "9F:2C:41:77:0B:3D:5A:6E:88:91:AC:BD:CE:DF:E0:F1:02:13:24:35"},
 };
+/* clang-format on */
 
 static const struct mix_name {
     const char *name;
@@ -123,7 +124,7 @@ static int compose(char *out, size_t size, const struct session *s)
 
     for (size_t i = 0; i < sizeof(attribute) / sizeof(attribute[0]); i++) {
         int n = snprintf(out + used, size - used, "%s=%s\n", attribute[i][0],
-            text_or_empty(attribute[i][1]));
+                         text_or_empty(attribute[i][1]));
         if (n < 0 || (size_t)n >= size - used)
             return -1;
         used += (size_t)n;
@@ -137,14 +138,10 @@ static int compose(char *out, size_t size, const struct session *s)
 static size_t slot_width(char kind)
 {
     switch (kind) {
-    case 'U':
-        return 6;
-    case 'P':
-        return 5;
-    case 'I':
-        return sizeof("1a2b.6b00ea63.4a81a.0") - 1;
-    default:
-        return 3;
+    case 'U': return 6;
+    case 'P': return 5;
+    case 'I': return sizeof("1a2b.6b00ea63.4a81a.0") - 1;
+    default: return 3;
     }
 }
 
@@ -184,7 +181,10 @@ int polmix_init(struct polmix *mix, const char *name, uint32_t offenders, uint64
             wanted = &mixes[i];
     if (wanted == NULL || offenders == 0 || offenders > POLMIX_POPULATION)
         return -1;
-    *mix = (struct polmix){.offenders = offenders, .random = seed, .seconds = 0x6b00ea63};
+    /* Two runs against one server must not repeat each other's instances either. */
+    *mix = (struct polmix){.offenders = offenders,
+                           .random = seed,
+                           .seconds = 0x6b000000 + ((uint32_t)seed & 0xffff) * 64};
     for (unsigned i = 0; i < POLMIX_KINDS; i++) {
         if ((wanted->kinds >> i & 1) == 0)
             continue;
@@ -237,24 +237,12 @@ const struct polmix_request *polmix_next(struct polmix *mix)
         char *at = r->text + r->slot[i].offset;
 
         switch (r->slot[i].kind) {
-        case 'A':
-            put_decimal(at, 100 + number / 10000, 3);
-            break;
-        case 'B':
-            put_decimal(at, 100 + number / 100 % 100, 3);
-            break;
-        case 'C':
-            put_decimal(at, 100 + number % 100, 3);
-            break;
-        case 'U':
-            put_decimal(at, number, 6);
-            break;
-        case 'P':
-            put_decimal(at, 10000 + (uint32_t)(mix->random >> 40) % 55000, 5);
-            break;
-        case 'I':
-            put_instance(at, mix, (uint32_t)(mix->random >> 48));
-            break;
+        case 'A': put_decimal(at, 100 + number / 10000, 3); break;
+        case 'B': put_decimal(at, 100 + number / 100 % 100, 3); break;
+        case 'C': put_decimal(at, 100 + number % 100, 3); break;
+        case 'U': put_decimal(at, number, 6); break;
+        case 'P': put_decimal(at, 10000 + (uint32_t)(mix->random >> 40) % 55000, 5); break;
+        case 'I': put_instance(at, mix, (uint32_t)(mix->random >> 48)); break;
         }
     }
     return r;

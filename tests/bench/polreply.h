@@ -12,8 +12,7 @@
  * One attribute line and the empty line that ends the reply; length counts both newlines. What
  * Postfix would take for a permission is not good either: no action, a number, OK and PERMIT.
  */
-static inline bool
-polreply_is_good(const char *reply, size_t length)
+static inline bool polreply_is_good(const char *reply, size_t length)
 {
     const char *action = reply + sizeof("action=") - 1;
 
@@ -24,7 +23,7 @@ polreply_is_good(const char *reply, size_t length)
         if ((unsigned char)*at < ' ' || (unsigned char)*at > '~')
             return false;
     return action[strspn(action, "0123456789 ")] != '\n' && strncasecmp(action, "ok", 2) != 0 &&
-        strncasecmp(action, "permit", 6) != 0;
+           strncasecmp(action, "permit", 6) != 0;
 }
 
 #endif

@@ -57,17 +57,17 @@ DEMO = [
     Case("submission", "swaks", "no TLS, AUTH in clear", NEEDS_TLS, "reject", "tls-required", ("cleartext-auth",), **LOGIN),
     Case("submission", "curl", "STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required", **STARTTLS),
     Case("submission", "swaks", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "STARTTLS with TLS 1.0, AUTH", BAD_TLS, "reject", "tls-version",
+    Case("submission", "openssl", "TLS 1.0, AUTH", BAD_TLS, "reject", "tls-version",
          version="TLSv1", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "STARTTLS with TLS 1.1, AUTH", BAD_TLS, "reject", "tls-version",
+    Case("submission", "openssl", "TLS 1.1, AUTH", BAD_TLS, "reject", "tls-version",
          version="TLSv1.1", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "STARTTLS, anonymous cipher, AUTH", BAD_TLS, "reject", "tls-cipher",
+    Case("submission", "openssl", "anonymous cipher, AUTH", BAD_TLS, "reject", "tls-cipher",
          version="TLSv1.2", cipher=ANONYMOUS, **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "STARTTLS with TLS 1.3, AUTH", SENT, "pass", version="TLSv1.3",
+    Case("submission", "openssl", "TLS 1.3, AUTH", SENT, "pass", version="TLSv1.3",
          journal={"encryption_protocol": "TLSv1.3"}, **STARTTLS, **LOGIN),
-    Case("submission", "smtplib", "no TLS, no AUTH, trusted network", SENT, "pass", source=TRUSTED),
-    Case("submission", "smtplib", "no TLS, no AUTH, exception", SENT, "pass", source=EXCEPTED),
-    Case("submission", "smtplib", "no TLS, no AUTH, exception is over", NEEDS_TLS, "reject", "tls-required", source=EXPIRED),
+    Case("submission", "smtplib", "trusted network, no TLS or AUTH", SENT, "pass", source=TRUSTED),
+    Case("submission", "smtplib", "exception, no TLS or AUTH", SENT, "pass", source=EXCEPTED),
+    Case("submission", "smtplib", "ended exception, no TLS or AUTH", NEEDS_TLS, "reject", "tls-required", source=EXPIRED),
 
     Case("submissions", "curl", "TLS at once, AUTH", SENT, "pass", **IMPLICIT, **LOGIN),
     Case("submissions", "smtplib", "TLS at once, AUTH", SENT, "pass", **IMPLICIT, **LOGIN),
@@ -79,8 +79,8 @@ DEMO = [
     Case("alternate", "smtplib", "STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required", **STARTTLS),
     Case("alternate", "smtplib", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
 
-    Case("auditing", "swaks", "audit mode: no TLS, no AUTH", SENT, "would reject", "tls-required", ("auth-required",)),
-    Case("deferring", "smtplib", "action defer: no TLS, no AUTH", "451 4.7.", "defer", "tls-required", ("auth-required",)),
+    Case("auditing", "swaks", "mode audit, no TLS, no AUTH", SENT, "would reject", "tls-required", ("auth-required",)),
+    Case("deferring", "smtplib", "action defer, no TLS, no AUTH", "451 4.7.", "defer", "tls-required", ("auth-required",)),
 ]
 
 AUTH_TLS = """EHLO client.example.com
@@ -116,8 +116,8 @@ MORE = [
     Case("submissions", "smtplib", "TLS at once, no AUTH, trusted network", SENT, "pass", source=TRUSTED, **IMPLICIT),
     Case("submission", "openssl", "no forward secrecy is only noted", SENT, "pass", "tls-cipher-weak", version="TLSv1.2",
          cipher="AES128-GCM-SHA256", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "TLS 1.0 without AUTH: both findings", BAD_TLS, "reject", "tls-version",
-         ("auth-required",), version="TLSv1", **STARTTLS),
+    Case("submission", "openssl", "TLS 1.0 without AUTH: both findings", NEEDS_AUTH, "reject", "auth-required",
+         ("tls-version",), version="TLSv1", **STARTTLS),
 
     # Mechanisms
     Case("mechanisms", "swaks", "a mechanism of the list", SENT, "pass", tls="starttls", auth="LOGIN"),
@@ -193,6 +193,13 @@ EHLO proxy.example.com
 XCLIENT ADDR=192.0.2.7 PORT=40001 => 220
 EHLO client.example.com
 {MAIL}{RCPT}
+QUIT"""),
+    Case("xclient-direct", "raw", "XCLIENT with a user, not called a proxy", SENT, "pass", script=f"""
+EHLO proxy.example.com
+XCLIENT ADDR=192.0.2.7 PORT=40001 LOGIN=carol@example.com => 220
+EHLO client.example.com
+{MAIL}{RCPT} => 250
+DATA
 QUIT"""),
     Case("xclient", "raw", "XCLIENT with an IPv4-mapped trusted address", SENT, "pass", script=f"""
 EHLO proxy.example.com

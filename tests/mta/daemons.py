@@ -16,6 +16,9 @@ import tempfile
 import time
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class Trouble(Exception):
     """The rig itself failed: not a wrong answer, but no answer could be had."""
 
@@ -108,8 +111,11 @@ class Workshop:
 
 
 def end_on_signals():
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: through the context managers, so that nothing is left behind."""
+    """Let signals end a run through the context managers, so that nothing is left behind. Only the first one counts:
+    a second Ctrl-C must not interrupt the tidying up."""
     def leave(number, _frame):
-        raise SystemExit(128 + number)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+    for each in ENDING:
+        signal.signal(each, leave)

@@ -71,6 +71,7 @@ MORE = [
     Listener("smtp-alone", 25, SMTP, asks="nobody"),
     Listener("at-once", 587, SUBMISSION, ASK_AT_EVERY_STAGE),
     Listener("xclient", 587, SUBMISSION, {"smtpd_authorized_xclient_hosts": "127.0.0.0/8"}, "tls_by: proxy"),
+    Listener("xclient-direct", 587, SUBMISSION, {"smtpd_authorized_xclient_hosts": "127.0.0.0/8"}),
     Listener("haproxy", 587, SUBMISSION, {"smtpd_upstream_proxy_protocol": "haproxy"}),
     Listener("mechanisms", 587, SUBMISSION,
              mailreeve="mechanisms: [PLAIN, LOGIN], actions: {auth-mechanism: reject}"),

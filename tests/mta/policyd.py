@@ -25,9 +25,10 @@ journal: {{path: {journal}}}
 """
 ALLOWED = "tls-required, auth-required"
 LONG_AGO = "2026-01-01"
+OURSELVES = "192.0.2.254"           # who asks in ask(); its decisions are not counted
 
 REQUEST = {
-    "request": "smtpd_access_policy", "protocol_state": "RCPT", "protocol_name": "ESMTP", "client_address": "192.0.2.254",
+    "request": "smtpd_access_policy", "protocol_state": "RCPT", "protocol_name": "ESMTP", "client_address": OURSELVES,
     "client_name": "unknown", "client_port": "1", "reverse_client_name": "unknown", "server_address": "127.0.0.1",
     "helo_name": "client.example.com", "sender": "alice@example.com", "recipient": "bob@example.com",
     "recipient_count": "0", "queue_id": "", "size": "0", "etrn_domain": "", "stress": "", "sasl_method": "PLAIN",
@@ -136,7 +137,8 @@ class Policyd:
         return lines
 
     def decisions(self):
-        """The decisions journaled since the last call. A request of our own, sent now, marks the end of what to wait for."""
+        """The decisions about real clients journaled since the last call; a request of our own, sent now, is the last
+        line to wait for."""
         self.fences += 1
         fence = f"fence.{os.getpid()}.{self.fences}"
         submission = next(each for each in self.listeners if each.role == "submission" and not each.mailreeve)
@@ -149,4 +151,4 @@ class Policyd:
             lines.extend(self.new_lines())
             return any(line.get("instance") == fence for line in lines)
         wait_for("a line in the journal", arrived)
-        return [line for line in lines if line.get("event") == "decision" and line.get("instance") != fence]
+        return [line for line in lines if line.get("event") == "decision" and line.get("client_address") != OURSELVES]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rig: Dovecot, mailreeve-policyd and Postfix plugged together, and playing a case on them."""
 import dataclasses
+import os
 import re
 import socket
 
@@ -66,8 +67,8 @@ def faults(case, transcript, decisions):
     expect("verdict", case.verdict, verdict(line))
     expect("finding", case.finding, line["finding"])
     expect("listener", case.listener, line["listener"])
-    if missing := {case.finding, *case.also} - {"", *line["findings"]}:
-        found.append(f"findings: expected also {sorted(missing)}, got {line['findings']}")
+    if missing := {case.finding, *case.also} - {"", *line.get("findings", [])}:
+        found.append(f"findings: expected also {sorted(missing)}, got {line.get('findings', [])}")
     for name, wanted in case.journal.items():
         expect(f"journal: {name}", str(wanted), str(line.get(name)))
     return found
@@ -77,6 +78,8 @@ class Rig:
     """Everything up, as a context manager; keep=True leaves it up after a run without an exception."""
 
     def __init__(self, listeners, keep=False):
+        if os.geteuid() != 0:
+            raise Trouble("this starts a private Postfix, whose master has to be root; run it as root")
         for package in tree.PACKAGES:
             tree.check(package)
         if not program().exists():
@@ -120,10 +123,14 @@ class Rig:
             return False
         return True
 
+    def converse(self, case):
+        """Let a client do what a case says and return its transcript."""
+        return tools.CLIENTS[case.client](self.target(case.listener), case)
+
     def play(self, case):
-        """Let a client do what a case says; what it was told and what the journal has about it."""
+        """The same, with what the journal has about it and whether all of it is as the case expects."""
         mark = self.postfix.mark()
-        transcript = tools.CLIENTS[case.client](self.target(case.listener), case)
+        transcript = self.converse(case)
         decisions = self.policyd.decisions()
         found = faults(case, transcript, decisions)
         if self.trapped():
