@@ -47,7 +47,7 @@ $(HARDEN_FILE): Makefile
 comma := ,
 
 ALL_CPPFLAGS := -Icommon -I. -D_GNU_SOURCE -DMAILREEVE_VERSION='"$(VERSION)"' $(CPPFLAGS)
-ALL_CFLAGS   := -std=c11 $(WARNINGS) $(FLAGS_$(V)) $(HARDEN) $(CFLAGS)
+ALL_CFLAGS    = -std=c11 $(WARNINGS) $(FLAGS_$(V)) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS  := $(FLAGS_$(V)) $(HARDEN_LINK) -Wl,--as-needed $(LDFLAGS)
 
 LIBS_EDGE    := -lyaml -lssl -lcrypto -pthread
@@ -107,6 +107,9 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(POLICYD
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(POLICYD_LIB)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_POLICYD)
+
+# libFuzzer calls the target without a header.
+$(B)/tests/fuzz/%.o: WARNINGS += -Wno-missing-prototypes
 
 tests: $(UNIT_BIN) $(FUZZ_BIN)
 

@@ -127,11 +127,15 @@ static void print_facts(const struct session *s, const struct policy *p)
 {
     char text[64];
     struct buf b = BUF(text);
-    if (s->listener)
-        printf("listener   %s, port %u, role %s, mode %s (%s:%u)\n", s->listener->names[0].p,
+    if (s->listener) {
+        printf("listener   %s, port %u, role %s, mode %s", s->listener->names[0].p,
                (unsigned)s->listener->port, role_names[s->listener->role],
-               mode_names[s->listener->mode], *p->file ? p->file : "built in", s->listener->line);
-    else
+               mode_names[s->listener->mode]);
+        if (s->listener->line)
+            printf(" (%s:%u)\n", p->file, s->listener->line);
+        else
+            printf(" (built in)\n");
+    } else
         printf("listener   none that the policy names: the session is left alone\n");
     addr_format(&b, &s->client);
     printf("client     %s%s\n", b.n ? buf_cstr(&b) : "unknown",

@@ -53,8 +53,9 @@ static struct prefix_list *read_networks(struct reader *r, const struct value *v
                                     quote_of(n->text).text),
                          "%s", everyone);
         else if (is_wide(&p))
-            problem_at(r, SEVERITY_WARNING, n, "%s: %s is a very large network", key,
-                       quote_of(n->text).text);
+            problem_help(problem_at(r, SEVERITY_WARNING, n, "%s: %s is a very large network", key,
+                                    quote_of(n->text).text),
+                         "list only networks that are yours");
         struct prefix_list *item = keep(r, sizeof *item);
         if (!item)
             return first;

@@ -64,7 +64,7 @@ static bool read_key(struct exceptions_reader *x, struct str s, struct prefix *r
 {
     struct complaint c;
     *ret_user = (struct str){NULL, 0};
-    if (s.n > 5 && memcmp(s.p, "user:", 5) == 0) {
+    if (s.n >= 5 && memcmp(s.p, "user:", 5) == 0) {
         *ret_user = str_trim((struct str){s.p + 5, s.n - 5});
     } else if (network_parse(s, ret_client, &c)) {
         if (ret_client->len > 0)
@@ -88,6 +88,7 @@ static bool read_key(struct exceptions_reader *x, struct str s, struct prefix *r
 
 static bool read_findings(struct exceptions_reader *x, struct str s, finding_set *ret)
 {
+    const struct str all = s;
     *ret = 0;
     while (s.p) {
         struct str id = str_cut(&s, ", \t");
@@ -99,6 +100,10 @@ static bool read_findings(struct exceptions_reader *x, struct str s, finding_set
             return false;
         }
         *ret |= FINDING_BIT(f);
+    }
+    if (*ret == 0) {
+        bad_line(x, all, "findings: is empty");
+        return false;
     }
     return true;
 }
@@ -120,7 +125,7 @@ static bool split(struct exceptions_reader *x, struct str line, struct str field
     struct str rest = line;
     for (int i = 0; i < FIELDS; i++) {
         if (!rest.p) {
-            problem_help(bad_line(x, line, "%d fields, not %d", i, FIELDS),
+            problem_help(bad_line(x, line, "%d of %d fields", i, FIELDS),
                          "key | findings | until | owner | reason");
             return false;
         }
@@ -159,15 +164,13 @@ static void read_line(struct exceptions_reader *x, struct str line)
     struct str field[FIELDS], user;
     struct exception e = {.file = x->file, .line = x->line};
     struct prefix client;
-    if (!text_is_clean(line, line.n)) {
-        size_t tabs = 0; /* the only control character that is welcome */
-        for (size_t i = 0; i < line.n; i++)
-            if (line.p[i] == '\t')
-                x->text[line.p - x->text + (ptrdiff_t)i] = ' ', tabs++;
-        if (!tabs || !text_is_clean(line, line.n)) {
-            bad_line(x, (struct str){NULL, 0}, "a control character, or bytes that are not UTF-8");
-            return;
-        }
+    for (char *tab = x->text; (tab = memchr(tab, '\t', x->n - (size_t)(tab - x->text)));)
+        *tab = ' '; /* the only control character that is welcome */
+    size_t clean = clean_length(line);
+    if (clean < line.n) {
+        bad_line(x, (struct str){line.p + clean, 1}, "0x%02x is not text here",
+                 (unsigned char)line.p[clean]);
+        return;
     }
     line = str_trim(line);
     if (line.n == 0 || line.p[0] == '#')

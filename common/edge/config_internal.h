@@ -152,8 +152,8 @@ void size_format(struct buf *b, uint64_t bytes);
 
 void until_format(struct buf *b, int64_t until_us); /* config_print.c */
 
-/* No control characters, valid UTF-8, at most `max` bytes. */
-bool text_is_clean(struct str s, size_t max);
+/* How many bytes of it are one line of visible UTF-8. */
+size_t clean_length(struct str s);
 
 /* ---- the sections -------------------------------------------------------- */
 

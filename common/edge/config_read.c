@@ -157,7 +157,11 @@ static void read_scalar(struct reader *r, const struct option *o, struct value *
                                 o->key, n->kind == YAML_LIST ? "list" : "map"),
                      "%s", o->help);
         v->bad = true;
-    } else if (!value_parse(o, n->text, v, &c)) {
+    } else if (!value_parse(o, n->text, v, &c) && is_empty(n)) {
+        problem_help(problem_at(r, SEVERITY_ERROR, n, "%s: no value is given", o->key), "%s",
+                     c.help);
+        v->bad = true;
+    } else if (*c.why) {
         problem_help(problem_at(r, SEVERITY_ERROR, n, "%s: %s %s", o->key, quote_of(n->text).text,
                                 c.why),
                      "%s", c.help);
@@ -214,6 +218,8 @@ void read_section(struct reader *r, enum section section, const struct yaml_node
         struct value *v = &values[i];
         if (o->in != section)
             continue;
+        if (v->node && !is_scalar_kind(o->kind) && is_empty(v->node))
+            v->node = NULL; /* the same as if it were not there */
         if (!v->node) {
             if (o->required && map) {
                 problem_help(problem_at(r, SEVERITY_ERROR, map, "%s needs \"%s\"",

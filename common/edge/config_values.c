@@ -47,10 +47,11 @@ static bool parse_units(const struct unit *units, size_t count, struct str s, ui
     for (size_t i = 0; i < count; i++) {
         if (!str_eq(name, str_of(units[i].name)))
             continue;
-        uint64_t number;
-        if (!str_to_u64((struct str){s.p, digits}, UINT64_MAX / units[i].factor, &number))
+        uint64_t number = 0, most = UINT64_MAX / units[i].factor;
+        if (digits == 0)
             return false;
-        *ret = number * units[i].factor;
+        bool fits = str_to_u64((struct str){s.p, digits}, most, &number);
+        *ret = fits ? number * units[i].factor : UINT64_MAX; /* that is out of bounds */
         return true;
     }
     return false;
@@ -140,18 +141,17 @@ static bool parse_free(const struct option *o, struct str s, struct value *ret,
 
 /* ---- text ---------------------------------------------------------------- */
 
-bool text_is_clean(struct str s, size_t max)
+size_t clean_length(struct str s)
 {
-    if (s.n > max)
-        return false;
-    while (s.n) {
+    size_t clean = 0;
+    while (clean < s.n) {
         uint32_t c;
-        size_t n = utf8_next(s, &c);
+        size_t n = utf8_next((struct str){s.p + clean, s.n - clean}, &c);
         if (n == 0 || c == '\t' || c == '\n' || c == '\r' || !utf8_visible(c))
-            return false;
-        s.p += n, s.n -= n;
+            break;
+        clean += n;
     }
-    return true;
+    return clean;
 }
 
 static bool check_length(const struct option *o, struct str s, struct complaint *c)
@@ -172,7 +172,7 @@ static bool parse_text(const struct option *o, struct str s, struct value *ret,
         return complain(c, "", "is empty");
     if (!check_length(o, s, c))
         return false;
-    if (!text_is_clean(s, s.n))
+    if (clean_length(s) < s.n)
         return complain(c, "text on one line", "has a control character in it");
     return true;
 }

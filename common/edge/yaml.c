@@ -10,6 +10,7 @@
 struct parser {
     yaml_parser_t yaml;
     struct arena *arena;
+    struct str text;
     struct yaml_error *e;
     struct yaml_node *open[YAML_DEPTH_MAX]; /* the collections that are not closed yet */
     unsigned depth;
@@ -59,7 +60,7 @@ static int check_characters(struct str text, struct yaml_error *e)
         if (c == 0)
             return fail(e, line, column, "", "a NUL byte is not text");
         if (!utf8_visible(c))
-            return fail(e, line, column, "delete it; in double quotes it can be written as \\u....",
+            return fail(e, line, column, "delete it",
                         "the invisible character U+%04X is not allowed", (unsigned)c);
         bool crlf = c == '\r' && text.n > 1 && text.p[1] == '\n';
         if (c == '\n' || (c == '\r' && !crlf))
@@ -80,9 +81,11 @@ static const struct wording {
     const char *text, *help;
 } wordings[] = {
     {"found character that cannot start", NULL, false, "this character cannot begin a value",
-     "indent with spaces, not with tabs; put the value in quotes if it begins with @, ` or %"},
+     "put the value in quotes if it begins with @, ` or %"},
     {"found a tab character", NULL, false, "a tab where spaces are needed",
      "indent with spaces, not with tabs"},
+    {"found unexpected ':'", NULL, false, "a colon cannot stand here",
+     "text with a colon and brackets, such as \"inet:[::1]:10040\", needs quotes"},
     {"mapping values are not allowed", NULL, false, "a colon cannot stand here",
      "check the indentation of this line and the one above; a value with \": \" in it needs quotes"},
     {"block sequence entries", NULL, false, "a list item cannot begin here",
@@ -104,14 +107,24 @@ static const struct wording {
      "items stand between commas; an item with one of [ ] { } , in it needs quotes"},
     {"did not find expected ',' or '}'", NULL, true, "the map that begins here has no closing \"}\"",
      "entries stand between commas; a value with one of [ ] { } , in it needs quotes"},
-    {"did not find expected node content", NULL, false, "a value is missing here", ""},
-    {"did not find expected key", NULL, false, "this line is not part of the map above it",
-     "check its indentation, and that the quotes and brackets above are closed"},
-    {"did not find expected '-'", NULL, false, "this line is not part of the list above it",
-     "check its indentation, and that the quotes and brackets above are closed"},
+    {"did not find expected node content", NULL, false, "a value is missing here",
+     "a value that begins with one of [ ] { } , : needs quotes"},
+    {"did not find expected key", NULL, false, "this is not part of the map above it",
+     "check its indentation, and that quotes and brackets stand around whole values"},
+    {"did not find expected '-'", NULL, false, "this is not part of the list above it",
+     "check its indentation, and that quotes and brackets stand around whole values"},
     {"did not find expected <document start>", NULL, false,
-     "the text goes on after the end of the configuration", "check the indentation of this line"},
+     "the text goes on after the end of the configuration",
+     "check its indentation, and whether a \"...\" above ends the configuration too early"},
 };
+
+static uint32_t character_at(struct str text, size_t index)
+{
+    uint32_t c = 0;
+    for (size_t n; (n = utf8_next(text, &c)) > 0 && index > 0; index--)
+        text.p += n, text.n -= n;
+    return text.n ? c : 0;
+}
 
 static int fail_syntax(struct parser *p)
 {
@@ -119,6 +132,8 @@ static int fail_syntax(struct parser *p)
     if (y->error == YAML_MEMORY_ERROR)
         return fail_memory(p);
     const char *problem = y->problem ? y->problem : "this is not YAML";
+    if (character_at(p->text, y->problem_mark.index) == '\t')
+        problem = "found a tab character";
     for (size_t i = 0; i < sizeof wordings / sizeof *wordings; i++) {
         const struct wording *w = &wordings[i];
         if (strncmp(problem, w->problem, strlen(w->problem)) != 0)
@@ -284,7 +299,7 @@ int yaml_parse(struct str text, struct arena *arena, struct yaml_node **ret_root
     if (check_characters(text, e) < 0)
         return -1;
 
-    struct parser p = {.arena = arena, .e = e};
+    struct parser p = {.arena = arena, .text = text, .e = e};
     if (!yaml_parser_initialize(&p.yaml))
         return fail_memory(&p);
     yaml_parser_set_encoding(&p.yaml, YAML_UTF8_ENCODING);

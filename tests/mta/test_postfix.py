@@ -26,6 +26,14 @@ def test_case(rig, case):
     return explain(outcome) if outcome.faults else []
 
 
+def run(test, rig):
+    """What a test finds wrong; that it could not be done is wrong too, but the others go on."""
+    try:
+        return test(rig)
+    except (Trouble, OSError) as trouble:
+        return [f"{type(trouble).__name__}: {trouble}".replace("\n", "\n# ")]
+
+
 def tests():
     """Everything there is: (name, function of the rig that returns what is wrong)."""
     for case in cases.DEMO + cases.MORE:
@@ -42,7 +50,7 @@ def main(words):
     failed = 0
     with Rig(listeners.DEMO + listeners.MORE) as rig:
         for number, (name, test) in enumerate(chosen, 1):
-            wrong = test(rig)
+            wrong = run(test, rig)
             failed += bool(wrong)
             print(f"{'not ' * bool(wrong)}ok {number} - {name}")
             print("".join(f"# {line}\n" for line in wrong), end="", flush=True)

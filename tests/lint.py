@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What can be checked without running the programs: the house's rules, and that the
+documents say what the code says. TAP."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("MAILREEVE_BUILD", "build/dev")
+os.chdir(ROOT)
+
+# Who may include whom: nothing points up or sideways.
+LAYERS = {
+    "common/core": {"core"},
+    "common/edge": {"core", "edge"},
+    "policyd": {"core", "edge", "policyd"},
+    "cli": {"core", "edge", "cli"},
+}
+# Which libraries a program may need, so that a plugin never grows a database.
+LIBRARIES = {
+    "mailreeve-policyd": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1"},
+    "mailreeve": {"libc", "libyaml-0", "libssl", "libcrypto"},
+}
+# All that the core may ask of the C library: no files, no clock, no log.
+CORE_MAY_CALL = set("""malloc calloc free memcpy memcmp memset memchr memmove strlen strchr strstr
+    strcmp snprintf vsnprintf inet_pton inet_ntop __stack_chk_fail __memcpy_chk __memset_chk
+    __snprintf_chk __vsnprintf_chk _GLOBAL_OFFSET_TABLE_ exit""".split())
+BANNED = set("gets strcpy strcat sprintf vsprintf strtok system popen tmpnam mktemp alloca".split())
+
+checks = []
+
+
+def check(function):
+    checks.append(function)
+    return function
+
+
+def files(*patterns):
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns],
+                            stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
+    return [pathlib.Path(f) for f in listed if f and pathlib.Path(f).is_file()]
+
+
+def run(*argv, **options):
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+@check
+def includes_point_down():
+    for folder, allowed in LAYERS.items():
+        for f in files(f"{folder}/*.c", f"{folder}/*.h"):
+            for layer in re.findall(r'#include "([a-z]+)/', f.read_text()):
+                if layer not in allowed:
+                    yield f"{f} includes {layer}/"
+
+
+@check
+def headers_compile_alone():
+    for f in files("common/*.h", "policyd/*.h", "cli/*.h"):
+        done = run("gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Icommon", "-I.",
+                   "-fsyntax-only", "-x", "c", str(f))
+        if done.returncode:
+            yield f"{f}: {done.stdout}"
+
+
+@check
+def programs_need_only_their_libraries():
+    for program, allowed in LIBRARIES.items():
+        for line in run("readelf", "-d", str(BUILD / program)).stdout.splitlines():
+            needed = re.search(r"NEEDED.*\[(.*?)\.so", line)
+            if needed and needed[1] not in allowed:
+                yield f"{program} needs {needed[1]}"
+
+
+@check
+def core_does_no_io():
+    defined, wanted = set(), set()
+    for line in run("nm", str(BUILD / "libcore.a")).stdout.splitlines():
+        word = line.split()
+        if len(word) >= 2 and word[-2] == "U":
+            wanted.add(word[-1])
+        elif len(word) == 3:
+            defined.add(word[-1])
+    if not defined:
+        yield "libcore.a has no symbols"
+    for symbol in sorted(wanted - defined - CORE_MAY_CALL):
+        yield f"libcore.a calls {symbol}"
+
+
+@check
+def no_banned_calls():
+    for program in LIBRARIES:
+        for line in run("nm", "-D", "-u", str(BUILD / program)).stdout.splitlines():
+            name = line.split()[-1].split("@")[0]
+            if name in BANNED:
+                yield f"{program} calls {name}"
+
+
+@check
+def sources_name_their_licence():
+    for f in files("*.c", "*.h", "*.def", "*.py", "*.sh", "Makefile"):
+        if "SPDX-License-Identifier: Apache-2.0" not in f.read_text()[:200]:
+            yield f"{f} has no SPDX line"
+
+
+@check
+def no_traces_of_a_machine():
+    pattern = re.compile("/wo" + "rk/|deb\\.deb" + "ian\\.org|registry\\.np" + "mjs|/root" + "/")
+    for f in files():
+        if "corpus" in f.parts:
+            continue
+        found = pattern.search(f.read_bytes().decode("utf-8", "replace"))
+        if found:
+            yield f"{f} has {found[0]}"
+
+
+def findings():
+    """id -> default action by role, from the one table."""
+    text = pathlib.Path("common/core/findings.def").read_text()
+    rows = re.findall(r'FINDING\(\w+, "([a-z-]+)", (\w+), (\w+), (\w+), \w+,', text)
+    return {row[0]: dict(zip(("smtp", "submission", "submissions"), row[1:])) for row in rows}
+
+
+def rule_findings():
+    names = re.findall(r'FINDING\((\w+), "([a-z-]+)"', pathlib.Path("common/core/findings.def").read_text())
+    ids = dict(names)
+    return {ids[name] for f in files("common/core/rules/*.c")
+            for name in re.findall(r"\.finding = FINDING_(\w+)", f.read_text())}
+
+
+@check
+def every_rule_has_a_page_that_agrees():
+    for finding in sorted(rule_findings()):
+        page = pathlib.Path(f"docs/findings/{finding}.md")
+        if not page.exists():
+            yield f"{page} is missing"
+            continue
+        text = page.read_text()
+        for role, action in findings()[finding].items():
+            said = re.search(rf"^\| `?{role}`? \| `?([a-z-]+)`? \|", text, re.M)
+            want = "-" if action == "NONE" else action.lower()
+            if not said or said[1] != want:
+                yield f"{page}: {role} is {want}, the page says {said[1] if said else 'nothing'}"
+        for row in re.findall(rf"FINDING_{finding.upper().replace('-', '_')}, EDGE_\w+, (\d+), \"([\d.]+)\",\s+\"(.*?)\"",
+                              pathlib.Path("common/core/reply.c").read_text(), re.S):
+            for word in row:
+                if word not in text:
+                    yield f"{page} does not have {word!r}"
+
+
+@check
+def every_finding_is_listed():
+    index = pathlib.Path("docs/findings/README.md").read_text()
+    for finding in findings():
+        if f"`{finding}`" not in index and f"[{finding}]" not in index:
+            yield f"docs/findings/README.md lacks {finding}"
+
+
+@check
+def every_rule_has_cases():
+    for finding in sorted(rule_findings()):
+        if not pathlib.Path(f"tests/rules/{finding}.cases").exists():
+            yield f"tests/rules/{finding}.cases is missing"
+
+
+@check
+def journal_fields_are_documented():
+    contract = pathlib.Path("docs/journal.md").read_text()
+    for f in files("common/edge/*.c", "policyd/*.c"):
+        for name in re.findall(r'(?:jline_\w+|put_\w+)\((?:r, )?&?l, "(\w+)"', f.read_text()):
+            if f"`{name}`" not in contract:
+                yield f"docs/journal.md lacks `{name}` of {f}"
+
+
+@check
+def options_are_documented():
+    manual = pathlib.Path("docs/configuration.md").read_text()
+    for name in re.findall(r'"([a-z_]+)"', pathlib.Path("common/edge/config_options.def").read_text()):
+        if not re.search(rf"\b{name}\b", manual):
+            yield f"docs/configuration.md lacks {name}"
+
+
+@check
+def man_pages_have_the_options_of_the_binary():
+    for program, page in {"mailreeve-policyd": "docs/man/mailreeve-policyd.8", "mailreeve": "docs/man/mailreeve.1"}.items():
+        text = pathlib.Path(page).read_text().replace("\\-", "-")
+        helps = [run(str(BUILD / program), "-h").stdout]
+        if program == "mailreeve":
+            commands = re.findall(r"^  ([a-z]+) ", helps[0], re.M)
+            helps += [run(str(BUILD / program), c, "-h").stdout for c in commands]
+            for c in commands:
+                if c not in text:
+                    yield f"{page} lacks {c}"
+        for option in set(re.findall(r"(?<![\w-])--?([A-Za-z][a-z-]*)", "\n".join(helps))):
+            if not re.search(rf"Fl -?{option}\b", text):
+                yield f"{page} lacks -{option}"
+
+
+@check
+def man_pages_are_clean():
+    for f in files("docs/man/*"):
+        done = run("mandoc", "-Tlint", "-W", "warning", str(f))
+        if done.returncode:
+            yield done.stdout
+
+
+@check
+def links_lead_somewhere():
+    for f in files("*.md"):
+        for target in re.findall(r"\]\(([^)#]+)", f.read_text()):
+            if "://" not in target and not (f.parent / target).exists():
+                yield f"{f} points to {target}"
+
+
+def main():
+    failed = 0
+    print(f"1..{len(checks)}")
+    for number, function in enumerate(checks, 1):
+        try:
+            wrong = list(function())
+        except OSError as e:
+            wrong = [str(e)]
+        failed += bool(wrong)
+        print(f"{'not ok' if wrong else 'ok'} {number} - {function.__name__}", flush=True)
+        for line in wrong:
+            print("# " + line.strip().replace("\n", "\n# "))
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and runs the suites; ends with `N passed, N failed, N skipped`.
+
+usage: run.py check | check-full | SUITE...
+
+A suite is a command that speaks TAP. tests/expected.txt says how many tests and skips
+each has: fewer tests, or a skip that is not listed, is a failure, so that nothing falls
+silent. The whole output of each suite is in build/check/.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build/check"
+PYTHON = sys.executable
+
+# What has to be built, by variant.
+BUILDS = {
+    "check": [("dev", ["all", "tests"]), ("asan", ["all", "tests"]), ("clang", ["all"]),
+              ("tsan", ["all", "build/tsan/tests/test_journal"])],
+    "check-full": [("dev", ["all", "tests"]), ("asan", ["all", "tests"]), ("tsan", ["all", "tests"]),
+                   ("clang", ["all", "tests"]), ("rel", ["all"])],
+}
+
+
+def script(path, variant="dev", timeout=300):
+    return [PYTHON, path], f"build/{variant}", timeout
+
+
+def units(variant, names):
+    return {f"{variant}/{n}": ([f"build/{variant}/tests/{n}"], f"build/{variant}", 300) for n in names}
+
+
+def corpora(variant, names):
+    return {f"{variant}/fuzz_{n}": ([f"build/{variant}/tests/fuzz_{n}", f"tests/fuzz/corpus/{n}"],
+                                    f"build/{variant}", 300) for n in names}
+
+
+UNIT = sorted(p.stem for p in (ROOT / "tests/unit").glob("test_*.c"))
+FUZZ = sorted(p.stem.removeprefix("fuzz_") for p in (ROOT / "tests/fuzz").glob("fuzz_*.c"))
+
+# name: (command, build directory, seconds)
+SUITES = {
+    "check": {
+        **units("asan", UNIT),
+        **corpora("asan", FUZZ),
+        **units("tsan", ["test_journal"]),
+        "dev/mutation": script("tests/mutation.py"),
+        "dev/lint": script("tests/lint.py"),
+        "dev/fail2ban": script("tests/fail2ban/test_fail2ban.py"),
+        "asan/protocol": script("tests/policyd/test_protocol.py", "asan"),
+        "dev/faults": script("tests/policyd/test_faults.py"),
+        "dev/postfix": script("tests/mta/test_postfix.py"),
+        "asan/postfix": script("tests/mta/test_postfix.py", "asan"),
+    },
+    "check-full": {
+        **units("dev", UNIT),
+        **units("clang", UNIT),
+        **units("tsan", UNIT),
+        "dev/protocol": script("tests/policyd/test_protocol.py"),
+        "tsan/protocol": script("tests/policyd/test_protocol.py", "tsan", 600),
+        "asan/faults": script("tests/policyd/test_faults.py", "asan", 600),
+        "tsan/faults": script("tests/policyd/test_faults.py", "tsan", 600),
+    },
+}
+
+
+def expected():
+    table = {}
+    for line in (ROOT / "tests/expected.txt").read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words:
+            table[words[0]] = (int(words[1]), int(words[2]) if len(words) > 2 else 0)
+    return table
+
+
+def build(variant, targets):
+    log = LOGS / f"build-{variant}.log"
+    with log.open("w") as out:
+        done = subprocess.run(["make", f"-j{os.cpu_count()}", f"V={variant}", *targets], cwd=ROOT,
+                              stdout=out, stderr=subprocess.STDOUT)
+    if done.returncode:
+        print(f"build {variant} FAILED, see {log.relative_to(ROOT)}:")
+        print("".join(log.read_text().splitlines(keepends=True)[-20:]))
+    return done.returncode == 0
+
+
+def run(name, argv, directory, timeout):
+    """(passed, failed, skipped, complaints) of one suite."""
+    log = LOGS / (name.replace("/", "-") + ".log")
+    environment = {**os.environ, "MAILREEVE_BUILD": directory, "SRCDIR": str(ROOT),
+                   "CMOCKA_MESSAGE_OUTPUT": "TAP", "PYTHONDONTWRITEBYTECODE": "1",
+                   "TSAN_OPTIONS": "halt_on_error=1", "ASAN_OPTIONS": "detect_leaks=1"}
+    complaints = []
+    with log.open("wb") as out:
+        try:
+            code = subprocess.run(argv, cwd=ROOT, env=environment, stdout=out, timeout=timeout,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT).returncode
+        except subprocess.TimeoutExpired:
+            code = "none: it took too long"
+        except OSError as e:
+            code = str(e)
+    text = log.read_text(errors="replace")
+    passed = skipped = failed = 0
+    for line in text.splitlines():
+        if line.startswith("not ok"):
+            failed += 1
+            complaints.append(line)
+        elif re.match(r"ok \d+", line):
+            if "# SKIP" in line:
+                skipped += 1
+            else:
+                passed += 1
+    if code != 0 and not failed:
+        complaints.append(f"exit code {code}; the end of {log.relative_to(ROOT)}:")
+        complaints += text.splitlines()[-8:]
+        failed += 1
+    want = expected().get(name)
+    if not want or want != (passed + failed + skipped, skipped):
+        complaints.append(f"tests/expected.txt says (tests, skips) = {want}, but there were "
+                          f"{(passed + failed + skipped, skipped)}")
+        failed += not failed
+    return passed, failed, skipped, complaints
+
+
+def main(what):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    suites = {**SUITES["check"], **SUITES["check-full"]}
+    builds = []
+    if len(what) == 1 and what[0] in SUITES:
+        builds, suites = BUILDS[what[0]], SUITES[what[0]]
+    elif what:
+        suites = {name: suites[name] for name in what}
+    else:
+        sys.exit(__doc__)
+
+    began = time.monotonic()
+    total = [0, 0, 0]
+    for variant, targets in builds:
+        good = build(variant, targets)
+        print(f"{'ok  ' if good else 'FAIL'} {time.monotonic() - began:6.0f} s  build {variant}", flush=True)
+        total[1] += not good
+    for name, (argv, directory, timeout) in suites.items():
+        start = time.monotonic()
+        *counts, complaints = run(name, argv, directory, timeout)
+        total = [a + b for a, b in zip(total, counts)]
+        print(f"{'FAIL' if counts[1] else 'ok  '} {time.monotonic() - start:6.1f} s  {name}: "
+              f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped", flush=True)
+        for line in complaints:
+            print(f"        {line}", flush=True)
+    print("%d passed, %d failed, %d skipped" % tuple(total))
+    return total[1] != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
