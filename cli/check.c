@@ -8,20 +8,23 @@
 
 static void usage(FILE *to)
 {
-    fprintf(to, "usage: mailreeve check [-c FILE] [--print] [--strict]\n"
-                "Tells every mistake in the configuration, with its line, and what the policy does.\n"
-                "  -c FILE    the configuration (default " CONFIG_PATH ")\n"
-                "  --print    write the whole configuration, defaults included, as a file\n"
-                "  --strict   exit with 1 if there are warnings\n"
-                "  -h         this help\n"
-                "Exit code: 0 it can be used, 78 it cannot, 1 see --strict.\n");
+    fprintf(to,
+            "usage: mailreeve check [-c FILE] [--print] [--strict]\n"
+            "Tells every mistake in the configuration, with its line, and what the policy does.\n"
+            "  -c FILE    the configuration (default " CONFIG_PATH ")\n"
+            "  --print    write the whole configuration, defaults included, as a file\n"
+            "  --strict   exit with 1 if there are warnings\n"
+            "  -h         this help\n"
+            "Exit code: 0 it can be used, 78 it cannot, 1 see --strict.\n");
 }
 
 int cmd_check(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"config", required_argument, NULL, 'c'}, {"print", no_argument, NULL, 'p'},
-        {"strict", no_argument, NULL, 's'},       {"help", no_argument, NULL, 'h'},
+        {"config", required_argument, NULL, 'c'},
+        {"print", no_argument, NULL, 'p'},
+        {"strict", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
         {0},
     };
     const char *path = CONFIG_PATH;

@@ -149,7 +149,7 @@ static void show_counters(const struct status_report *r)
         json_scan_init(&s, r->counters);
         while (json_next(&s, &item) == JSON_ITEM) {
             char number[32];
-            if (item.kind != JSON_INTEGER || item.integer <= 0) {
+            if (item.kind != JSON_IS_INTEGER || item.integer <= 0) {
                 zero += pass;
             } else if (pass) {
                 printf("    %-*.*s %15s\n", width, STR_ARG(item.name),
@@ -169,7 +169,7 @@ static void show_json(const char *program, const struct status_report *r, int64_
 {
     char text[JSON_STRING_MAX(64)];
     struct buf b = BUF(text);
-    json_string(&b, str_of(program));
+    json_put_string(&b, str_of(program));
     size_t n = r->file_n;
     while (n && r->file[n - 1] == '\n')
         n--;

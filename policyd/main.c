@@ -243,6 +243,8 @@ int main(int argc, char **argv)
 {
     static struct policyd d = {.daemon.program = PROGRAM};
     struct err e = {""};
+    signal(SIGPIPE, SIG_IGN); /* a reader of our log may go away */
+    signal(SIGHUP, SIG_IGN);  /* until there is something to reload */
     int ended = daemon_begin(&d.daemon, argc, argv);
     if (ended < 0) {
         ended = EX_OK;

@@ -346,6 +346,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
             continue;
         conn_close(c);
     }
+    accept_resume(s); /* what was short may be there again */
 }
 
 /* ---- the whole ----------------------------------------------------------- */

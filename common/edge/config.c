@@ -93,8 +93,8 @@ static void parse(struct reader *r)
     struct yaml_node *root = NULL;
     struct yaml_error e;
     if (yaml_parse(r->source.text, &r->scratch, &root, &e) < 0) {
-        problem_help(problem_add(r->problems, SEVERITY_ERROR, &r->source, e.line, e.column,
-                                 e.width, "%s", e.text),
+        problem_help(problem_add(r->problems, SEVERITY_ERROR, &r->source, e.line, e.column, e.width,
+                                 "%s", e.text),
                      "%s", e.help);
         return;
     }

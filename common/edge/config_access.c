@@ -8,8 +8,7 @@ bool network_parse(struct str text, struct prefix *ret, struct complaint *c)
 {
     struct buf help = BUF(c->help);
     switch (prefix_parse(text, ret)) {
-    case PREFIX_OK:
-        return true;
+    case PREFIX_OK: return true;
     case PREFIX_HOST_BITS:
         snprintf(c->why, sizeof c->why, "is an address inside a network, not a network");
         buf_cstring(&help, "did you mean \"");
@@ -43,15 +42,13 @@ static struct prefix_list *read_networks(struct reader *r, const struct value *v
         struct prefix p;
         struct complaint c;
         if (!network_parse(n->text, &p, &c)) {
-            problem_help(problem_at(r, SEVERITY_ERROR, n, "%s: %s %s", key,
-                                    quote_of(n->text).text, c.why),
-                         "%s", c.help);
+            bad_value(r, n, key, n->text, &c);
             continue;
         }
         if (p.len == 0)
-            problem_help(problem_at(r, SEVERITY_ERROR, n, "%s: %s is everyone", key,
-                                    quote_of(n->text).text),
-                         "%s", everyone);
+            problem_help(
+                problem_at(r, SEVERITY_ERROR, n, "%s: %s is everyone", key, quote_of(n->text).text),
+                "%s", everyone);
         else if (is_wide(&p))
             problem_help(problem_at(r, SEVERITY_WARNING, n, "%s: %s is a very large network", key,
                                     quote_of(n->text).text),
@@ -96,13 +93,14 @@ static struct text_list *read_certificates(struct reader *r, const struct value 
         char digits[65];
         size_t length = fingerprint_of(n->text, digits);
         if (length != SHA1 && length != SHA256) {
-            problem_help(
-                problem_at(r, SEVERITY_ERROR, n, "client_certificates: %s is not a SHA-256 or "
-                                                 "SHA-1 fingerprint",
-                           quote_of(n->text).text),
-                length == MD5 ? "MD5 cannot be trusted: set smtpd_tls_fingerprint_digest = sha256 "
-                                "in Postfix"
-                              : "64 or 40 hexadecimal digits, colons between pairs of them allowed");
+            problem_help(problem_at(r, SEVERITY_ERROR, n,
+                                    "client_certificates: %s is not a SHA-256 or "
+                                    "SHA-1 fingerprint",
+                                    quote_of(n->text).text),
+                         length == MD5
+                             ? "MD5 cannot be trusted: set smtpd_tls_fingerprint_digest = sha256 "
+                               "in Postfix"
+                             : "64 or 40 hexadecimal digits, colons between pairs of them allowed");
             continue;
         }
         struct text_list *item = keep(r, sizeof *item);

@@ -35,14 +35,12 @@ static const struct prefix *read_clients(struct reader *r, const struct value *v
         struct complaint c;
         struct prefix *p = &list[kept];
         if (!network_parse(n->text, p, &c))
-            problem_help(problem_at(r, SEVERITY_ERROR, n, "client: %s %s", quote_of(n->text).text,
-                                    c.why),
-                         "%s", c.help);
+            bad_value(r, n, "client", n->text, &c);
         else if (p->len == 0)
-            problem_help(problem_at(r, SEVERITY_ERROR, n, "client: %s is everyone",
-                                    quote_of(n->text).text),
-                         has_user ? "delete it to let the user do so from anywhere"
-                                  : "to allow it to everyone, change \"actions\"");
+            problem_help(
+                problem_at(r, SEVERITY_ERROR, n, "client: %s is everyone", quote_of(n->text).text),
+                has_user ? "delete it to let the user do so from anywhere"
+                         : "to allow it to everyone, change \"actions\"");
         else
             kept++;
     }
@@ -62,9 +60,7 @@ static const struct str *read_users(struct reader *r, const struct value *v, siz
         if (value_parse(&user, n->text, &parsed, &c))
             list[kept++] = (struct str){keep_text(r, n->text), n->text.n};
         else
-            problem_help(problem_at(r, SEVERITY_ERROR, n, "user: %s %s", quote_of(n->text).text,
-                                    c.why),
-                         "%s", c.help);
+            bad_value(r, n, "user", n->text, &c);
     }
     *ret_count = kept;
     return list;
@@ -76,8 +72,7 @@ static finding_set read_allow(struct reader *r, const struct value *v)
     unsigned count;
     const struct yaml_node *n = list_items(v, &count);
     if (count == 0 && !v->bad)
-        help_findings(problem_at(r, SEVERITY_ERROR, v->node, "allow: the list is empty"),
-                      STR(""));
+        help_findings(problem_at(r, SEVERITY_ERROR, v->node, "allow: the list is empty"), STR(""));
     for (unsigned i = 0; i < count; i++, n = n->next) {
         enum finding f;
         if (read_finding(r, n, &f))

@@ -294,15 +294,17 @@ void read_exceptions_file(struct reader *r, const struct value *option)
         errno = ENAMETOOLONG;
     if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
         problem_at(r, SEVERITY_ERROR, option->node, "exceptions_file: %s is not a regular file",
-                   quote_of(str_of(path)).text);
+                   quote_of(option->text).text);
         close(fd);
         return;
     }
     struct exceptions_reader x;
     exceptions_begin(&x, r, path);
     if (fd < 0 || feed_file(r, &x, fd) < 0)
-        problem_at(r, SEVERITY_ERROR, option->node, "exceptions_file: %s cannot be read: %s",
-                   quote_of(path ? str_of(path) : option->text).text, strerror(errno));
+        problem_help(problem_at(r, SEVERITY_ERROR, option->node,
+                                "exceptions_file: %s cannot be read: %s",
+                                quote_of(option->text).text, strerror(errno)),
+                     "a relative path starts at the directory of the configuration file");
     else
         exceptions_end(&x);
     if (fd >= 0)

@@ -52,14 +52,14 @@ struct value {
     const struct yaml_node *node; /* NULL: not given, this is the default */
     bool bad;                     /* given, refused (and told): this is the default */
     bool percent;                 /* KIND_FREE */
-    uint64_t number;              /* index of the word, 0/1, number, seconds, bytes; µs for a date */
+    uint64_t number; /* index of the word, 0/1, number, seconds, bytes; µs for a date */
     struct str text;
 };
 
 /* Exceptions, counted while they are read. */
 struct exception_counts {
     size_t total, from_file, expired, far;
-    int64_t soonest_us; /* when the next one ends; 0: none is in force */
+    int64_t soonest_us;              /* when the next one ends; 0: none is in force */
     unsigned expired_line, far_line; /* in the exceptions file: the first ones */
 };
 
@@ -102,6 +102,11 @@ struct reader {
 /* A problem at a node; line 0 in a node means that it is built in. */
 struct problem *problem_at(struct reader *r, enum severity severity, const struct yaml_node *n,
                            const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* What is wrong with a value: `key: "given" why`, and the help. */
+struct complaint;
+void bad_value(struct reader *r, const struct yaml_node *n, const char *key, struct str given,
+               const struct complaint *c);
 
 /* Memory of the policy's lifetime; NULL, and noted, when there is none. */
 void *keep(struct reader *r, size_t n);

@@ -42,17 +42,17 @@ static void read_action(struct reader *r, const struct yaml_node *n, enum findin
     const int count = ACTION_COUNT - ACTION_IGNORE;
     int word = n->kind == YAML_SCALAR ? name_index(words, count, n->text) : -1;
     if (word < 0) {
-        struct problem *p = problem_at(r, SEVERITY_ERROR, n, "%s: %s is not an action",
-                                       findings[f].id,
-                                       n->kind == YAML_SCALAR ? quote_of(n->text).text : "this");
+        struct problem *p =
+            problem_at(r, SEVERITY_ERROR, n, "%s: %s is not an action", findings[f].id,
+                       n->kind == YAML_SCALAR ? quote_of(n->text).text : "this");
         help_words(p, words, count, n->text);
         return;
     }
     enum action a = (enum action)(word + ACTION_IGNORE);
     if (a > findings[f].strictest) {
-        problem_help(problem_at(r, SEVERITY_ERROR, n, "%s: this finding can only be logged",
-                                findings[f].id),
-                     "allowed: ignore, log");
+        problem_help(
+            problem_at(r, SEVERITY_ERROR, n, "%s: this finding can only be logged", findings[f].id),
+            "allowed: ignore, log");
         return;
     }
     map->action[f] = a;
@@ -70,9 +70,9 @@ static void read_actions(struct reader *r, const struct value *v, struct action_
         if (!read_finding(r, n->key, &f))
             continue;
         if (seen[f]) {
-            problem_help(problem_at(r, SEVERITY_ERROR, n->key, "\"%s\" is given twice",
-                                    findings[f].id),
-                         "the other one is at %s:%u", r->source.file, seen[f]->key->line);
+            problem_help(
+                problem_at(r, SEVERITY_ERROR, n->key, "\"%s\" is given twice", findings[f].id),
+                "the other one is at %s:%u", r->source.file, seen[f]->key->line);
             continue;
         }
         seen[f] = n;
@@ -137,9 +137,7 @@ static void read_names(struct reader *r, struct building *b)
         struct value parsed;
         struct complaint c;
         if (!value_parse(&name, n->text, &parsed, &c)) {
-            problem_help(problem_at(r, SEVERITY_ERROR, n, "names: %s %s", quote_of(n->text).text,
-                                    c.why),
-                         "%s", c.help);
+            bad_value(r, n, "names", n->text, &c);
             continue;
         }
         check_name_unused(r, n);
@@ -228,7 +226,8 @@ static void guard_proxy(struct reader *r, const struct building *b)
     if (l->tls_by != TLS_BY_PROXY || !refuses(l->action[FINDING_TLS_REQUIRED]))
         return;
     const struct value *own = &b->own[OPTION_LISTENER_TLS_BY];
-    problem_help(problem_at(r, SEVERITY_WARNING, own->node ? own->node : b->root[OPTION_TLS_BY].node,
+    problem_help(problem_at(r, SEVERITY_WARNING,
+                            own->node ? own->node : b->root[OPTION_TLS_BY].node,
                             "TLS is unknown on port %u, so tls-required will answer \"no data\" "
                             "and refuse nobody",
                             l->port),
@@ -264,8 +263,8 @@ static void read_settings(struct reader *r, struct building *b, const struct act
     l->mode = (enum mode)own_or_root(b, OPTION_LISTENER_MODE, OPTION_MODE)->number;
     l->tls_by = (enum tls_by)own_or_root(b, OPTION_LISTENER_TLS_BY, OPTION_TLS_BY)->number;
     l->public = b->own[OPTION_LISTENER_PUBLIC].number;
-    l->min_tls = TLS_1_0 +
-                 (unsigned)own_or_root(b, OPTION_LISTENER_MIN_TLS, OPTION_MIN_TLS)->number;
+    l->min_tls =
+        TLS_1_0 + (unsigned)own_or_root(b, OPTION_LISTENER_MIN_TLS, OPTION_MIN_TLS)->number;
     warn_floor(r, &b->own[OPTION_LISTENER_MIN_TLS]);
 
     struct action_map own;
@@ -290,8 +289,7 @@ static void build_listener(struct reader *r, const struct yaml_node *node,
     read_section(r, IN_LISTENER, node, own);
     if (node->kind != YAML_MAP || own[OPTION_LISTENER_ROLE].bad)
         return; /* told; nothing further can be said of it */
-    struct listener *l = policy_add_listener(r->policy,
-                                             (enum role)own[OPTION_LISTENER_ROLE].number,
+    struct listener *l = policy_add_listener(r->policy, (enum role)own[OPTION_LISTENER_ROLE].number,
                                              (uint16_t)own[OPTION_LISTENER_PORT].number);
     if (!l) {
         r->out_of_memory = true;
@@ -323,8 +321,9 @@ void build_listeners(struct reader *r, const struct value root[OPTION_COUNT])
     unsigned count;
     const struct yaml_node *n = list_items(v, &count);
     if (!v->bad && count == 0)
-        problem_help(problem_at(r, SEVERITY_ERROR, v->node, "listeners: the list is empty, "
-                                                            "so nothing would be checked"),
+        problem_help(problem_at(r, SEVERITY_ERROR, v->node,
+                                "listeners: the list is empty, "
+                                "so nothing would be checked"),
                      "delete the line to have the default listeners");
     if (count > LISTENERS)
         problem_at(r, SEVERITY_ERROR, v->node, "listeners: at most %d, not %u", LISTENERS, count);

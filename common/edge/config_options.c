@@ -21,9 +21,13 @@ const char *const section_names[SECTION_COUNT] = {
 };
 
 const struct option options[OPTION_COUNT] = {
-#define ROW(id, section, name, type, standard, sentence, ...)                                \
-    [OPTION_##id] = {.in = (section), .key = (name), .kind = (type), .fallback = (standard), \
-                     .help = (sentence), __VA_ARGS__},
+#define ROW(id, section, name, type, standard, sentence, ...)                                      \
+    [OPTION_##id] = {.in = (section),                                                              \
+                     .key = (name),                                                                \
+                     .kind = (type),                                                               \
+                     .fallback = (standard),                                                       \
+                     .help = (sentence),                                                           \
+                     __VA_ARGS__},
 #include "edge/config_options.def"
 #undef ROW
 };

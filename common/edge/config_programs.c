@@ -41,8 +41,7 @@ static bool read_path(struct reader *r, const struct yaml_node *n, struct str pa
     struct value v;
     struct complaint c;
     if (!value_parse(&options[OPTION_SOCKET_PATH], path, &v, &c)) {
-        problem_help(problem_at(r, SEVERITY_ERROR, n, "path: %s %s", quote_of(path).text, c.why),
-                     "%s", *c.help ? c.help : "a unix socket has a path of at most 107 bytes");
+        bad_value(r, n, "path", path, &c);
         return false;
     }
     ret->is_unix = true;
@@ -64,16 +63,16 @@ static bool read_inet(struct reader *r, const struct yaml_node *n, struct str s,
         host.n--; /* the colon */
     bool bare = memchr(host.n ? host.p : "", ':', host.n) && host.p[0] != '[';
     if (bare || !addr_parse(host, &ret->addr)) {
-        problem_help(problem_at(r, SEVERITY_ERROR, n, "inet: %s is not address:port",
-                                quote_of(s).text),
-                     "for example \"127.0.0.1:10040\" or \"[::1]:10040\"; "
-                     "host names are not looked up");
+        problem_help(
+            problem_at(r, SEVERITY_ERROR, n, "inet: %s is not address:port", quote_of(s).text),
+            "for example \"127.0.0.1:10040\" or \"[::1]:10040\"; "
+            "host names are not looked up");
         return false;
     }
     if (!str_to_u64(digits, 65535, &port) || port == 0) {
-        problem_help(problem_at(r, SEVERITY_ERROR, n, "inet: %s is not a port",
-                                quote_of(digits).text),
-                     "a whole number from 1 to 65535");
+        problem_help(
+            problem_at(r, SEVERITY_ERROR, n, "inet: %s is not a port", quote_of(digits).text),
+            "a whole number from 1 to 65535");
         return false;
     }
     ret->port = (uint16_t)port;
@@ -86,8 +85,8 @@ static bool read_text(struct reader *r, const struct yaml_node *n, struct socket
         return read_path(r, n, behind(n->text, strlen("unix:")), ret);
     if (starts_with(n->text, "inet:"))
         return read_inet(r, n, behind(n->text, strlen("inet:")), ret);
-    struct problem *p = problem_at(r, SEVERITY_ERROR, n, "listen: %s is not a socket",
-                                   quote_of(n->text).text);
+    struct problem *p =
+        problem_at(r, SEVERITY_ERROR, n, "listen: %s is not a socket", quote_of(n->text).text);
     if (starts_with(n->text, "/"))
         problem_help(p, "did you mean \"unix:%.*s\"?", n->text.n > 107 ? 107 : STR_ARG(n->text));
     else
@@ -103,8 +102,8 @@ static void read_listener(struct reader *r, const struct value *v, struct socket
     snprintf(ret->listener, sizeof ret->listener, "%.*s", STR_ARG(v->text));
     if (policy_listener_named(r->policy, v->text))
         return;
-    struct problem *p = problem_at(r, SEVERITY_ERROR, v->node, "listener: no listener has the name %s",
-                                   quote_of(v->text).text);
+    struct problem *p = problem_at(r, SEVERITY_ERROR, v->node,
+                                   "listener: no listener has the name %s", quote_of(v->text).text);
     const char *names[LISTENERS];
     unsigned count = r->policy->listener_count;
     for (unsigned i = 0; i < count; i++)

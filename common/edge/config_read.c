@@ -18,6 +18,14 @@ struct problem *problem_at(struct reader *r, enum severity severity, const struc
     return problem_add(r->problems, severity, &r->source, n->line, n->column, n->width, "%s", text);
 }
 
+void bad_value(struct reader *r, const struct yaml_node *n, const char *key, struct str given,
+               const struct complaint *c)
+{
+    struct problem *p =
+        problem_at(r, SEVERITY_ERROR, n, "%s: %s %s", key, quote_of(given).text, c->why);
+    problem_help(p, "%s", c->help);
+}
+
 void *keep(struct reader *r, size_t n)
 {
     void *p = arena_alloc(&r->policy->arena, n);
@@ -98,9 +106,9 @@ static void match_keys(struct reader *r, enum section section, const struct yaml
         if (i < 0)
             unknown_key(r, section, n->key);
         else if (values[i].node)
-            problem_help(problem_at(r, SEVERITY_ERROR, n->key, "\"%s\" is given twice",
-                                    options[i].key),
-                         "the other one is at %s:%u", r->source.file, values[i].node->key->line);
+            problem_help(
+                problem_at(r, SEVERITY_ERROR, n->key, "\"%s\" is given twice", options[i].key),
+                "the other one is at %s:%u", r->source.file, values[i].node->key->line);
         else
             values[i].node = n;
     }
@@ -162,9 +170,7 @@ static void read_scalar(struct reader *r, const struct option *o, struct value *
                      c.help);
         v->bad = true;
     } else if (*c.why) {
-        problem_help(problem_at(r, SEVERITY_ERROR, n, "%s: %s %s", o->key, quote_of(n->text).text,
-                                c.why),
-                     "%s", c.help);
+        bad_value(r, n, o->key, n->text, &c);
         v->bad = true;
     }
     if (v->bad) {
@@ -207,7 +213,7 @@ void read_section(struct reader *r, enum section section, const struct yaml_node
 {
     memset(values, 0, OPTION_COUNT * sizeof *values);
     if (map && map->kind != YAML_MAP) {
-        if (!is_empty(map))
+        if (!is_empty(map) || (!map->key && section != IN_ROOT)) /* an item is never nothing */
             problem_at(r, SEVERITY_ERROR, map, "%s is a map (key: value)", section_names[section]);
         map = NULL;
     }

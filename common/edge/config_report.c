@@ -55,7 +55,8 @@ static void print_result(FILE *out, const char *path, const struct problems *ps,
     if (ps->warnings)
         print_count(out, ps->warnings, "warning");
     if (!usable)
-        fprintf(out, "%sthis configuration cannot be used\n", ps->errors || ps->warnings ? "; " : "");
+        fprintf(out, "%sthis configuration cannot be used\n",
+                ps->errors || ps->warnings ? "; " : "");
     else if (ps->warnings)
         fprintf(out, "; this configuration can be used\n");
     else
@@ -146,10 +147,11 @@ static void print_findings(FILE *out, const struct listener *l, enum action a, c
 static void print_listeners(FILE *out, const struct policy *p)
 {
     static const char *const verbs[MODE_COUNT][ACTION_COUNT] = {
-        [MODE_AUDIT] = {[ACTION_REJECT] = "would reject", [ACTION_DEFER] = "would defer",
+        [MODE_AUDIT] = {[ACTION_REJECT] = "would reject",
+                        [ACTION_DEFER] = "would defer",
                         [ACTION_LOG] = "logs"},
-        [MODE_ENFORCE] = {[ACTION_REJECT] = "rejects", [ACTION_DEFER] = "defers",
-                          [ACTION_LOG] = "logs"},
+        [MODE_ENFORCE] =
+            {[ACTION_REJECT] = "rejects", [ACTION_DEFER] = "defers", [ACTION_LOG] = "logs"},
     };
     char names[LISTENERS][80];
     int width = (int)strlen("NAMES");

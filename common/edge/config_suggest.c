@@ -91,8 +91,8 @@ bool read_finding(struct reader *r, const struct yaml_node *n, enum finding *ret
     *ret = finding_of(n->text);
     if (*ret != FINDING_COUNT)
         return true;
-    help_findings(problem_at(r, SEVERITY_ERROR, n, "there is no finding %s",
-                             quote_of(n->text).text),
-                  n->text);
+    help_findings(
+        problem_at(r, SEVERITY_ERROR, n, "there is no finding %s", quote_of(n->text).text),
+        n->text);
     return false;
 }

@@ -116,8 +116,7 @@ static bool parse_duration(const struct option *o, struct str s, struct value *r
     return in_bounds(o, ret->number, duration_format, c);
 }
 
-static bool parse_size(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_size(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     uint64_t number;
     if (str_to_u64(s, UINT64_MAX, &number))
@@ -127,8 +126,7 @@ static bool parse_size(const struct option *o, struct str s, struct value *ret,
     return in_bounds(o, ret->number, size_format, c);
 }
 
-static bool parse_free(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_free(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     ret->percent = s.n && s.p[s.n - 1] == '%';
     if (!ret->percent)
@@ -156,16 +154,16 @@ size_t clean_length(struct str s)
 
 static bool check_length(const struct option *o, struct str s, struct complaint *c)
 {
+    char help[40];
+    snprintf(help, sizeof help, "at most %llu bytes", (unsigned long long)o->max);
     if (s.n < o->min)
         return complain(c, "", "is empty");
     if (s.n > o->max)
-        return complain(c, "", "is %zu bytes long, more than %llu", s.n,
-                        (unsigned long long)o->max);
+        return complain(c, help, "is %zu bytes long", s.n);
     return true;
 }
 
-static bool parse_text(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_text(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     ret->text = s;
     if (o->min && str_trim(s).n == 0)
@@ -183,8 +181,7 @@ static bool name_character(char c)
            (c && strchr("-_.:@/+[]", c));
 }
 
-static bool parse_name(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_name(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     ret->text = s;
     if (!check_length(o, s, c))
@@ -196,8 +193,7 @@ static bool parse_name(const struct option *o, struct str s, struct value *ret,
     return true;
 }
 
-static bool parse_path(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_path(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     if (!parse_text(o, s, ret, c))
         return false;
@@ -245,8 +241,7 @@ static bool parse_url(const struct option *o, struct str s, struct value *ret, s
     return ids <= 1 ? true : complain(c, help, "has %%id in it more than once");
 }
 
-static bool parse_date(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_date(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     (void)o;
     int64_t until;
@@ -259,8 +254,7 @@ static bool parse_date(const struct option *o, struct str s, struct value *ret,
 
 /* ---- words --------------------------------------------------------------- */
 
-static bool parse_bool(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_bool(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     (void)o;
     static const char *const words[] = {"no", "yes", "false", "true"};
@@ -273,8 +267,7 @@ static bool parse_bool(const struct option *o, struct str s, struct value *ret,
     return complain(c, "yes or no", "is neither yes nor no");
 }
 
-static bool parse_word(const struct option *o, struct str s, struct value *ret,
-                       struct complaint *c)
+static bool parse_word(const struct option *o, struct str s, struct value *ret, struct complaint *c)
 {
     int i = name_index(o->words, o->word_count, s);
     if (i >= 0) {
@@ -298,10 +291,10 @@ bool value_parse(const struct option *o, struct str text, struct value *ret, str
     typedef bool parse_function(const struct option *, struct str, struct value *,
                                 struct complaint *);
     static parse_function *const parse[] = {
-        [KIND_WORD] = parse_word,         [KIND_BOOL] = parse_bool, [KIND_NUMBER] = parse_number,
-        [KIND_TEXT] = parse_text,         [KIND_NAME] = parse_name, [KIND_PATH] = parse_path,
-        [KIND_FILE] = parse_path,         [KIND_URL] = parse_url,   [KIND_DURATION] = parse_duration,
-        [KIND_SIZE] = parse_size,         [KIND_FREE] = parse_free, [KIND_DATE] = parse_date,
+        [KIND_WORD] = parse_word, [KIND_BOOL] = parse_bool, [KIND_NUMBER] = parse_number,
+        [KIND_TEXT] = parse_text, [KIND_NAME] = parse_name, [KIND_PATH] = parse_path,
+        [KIND_FILE] = parse_path, [KIND_URL] = parse_url,   [KIND_DURATION] = parse_duration,
+        [KIND_SIZE] = parse_size, [KIND_FREE] = parse_free, [KIND_DATE] = parse_date,
     };
     return parse[o->kind](o, text, ret, c);
 }

@@ -48,11 +48,11 @@ static int set_constant_part(struct journal *j, const char *program)
     struct buf b = BUF(j->mid), boot = BUF(text);
     boot_name(&boot, &now);
     buf_str(&b, STR(",\"host\":"));
-    json_string(&b, str_of(host));
+    json_put_string(&b, str_of(host));
     buf_str(&b, STR(",\"src\":"));
-    json_string(&b, str_of(program));
+    json_put_string(&b, str_of(program));
     buf_str(&b, STR(",\"boot\":"));
-    json_string(&b, buf_view(&boot));
+    json_put_string(&b, buf_view(&boot));
     buf_str(&b, STR(",\"seq\":"));
     j->mid_n = b.n;
     j->head_second = INT64_MIN / US_PER_S / 2; /* no line is in it */

@@ -204,7 +204,7 @@ void jline_put_str(struct jline *l, const char *name, size_t name_n, struct str 
 {
     size_t before = l->b.n;
     if (field(l, name, name_n, v.n)) {
-        json_string(&l->b, v);
+        json_put_string(&l->b, v);
         if (!l->b.full)
             return;
         l->b.full = false;
@@ -222,7 +222,7 @@ void jline_put_strs(struct jline *l, const char *name, size_t name_n, const stru
         for (size_t i = 0; i < count; i++) {
             if (i)
                 buf_char(&l->b, ',');
-            json_string(&l->b, v[i]);
+            json_put_string(&l->b, v[i]);
         }
         buf_char(&l->b, ']');
         if (!l->b.full)

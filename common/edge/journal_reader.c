@@ -304,10 +304,10 @@ static bool parse(struct str text, struct journal_line *l)
 
     json_scan_init(&s, text);
     while ((result = json_next(&s, &item)) == JSON_ITEM) {
-        for (size_t i = 0; item.kind == JSON_STRING && i < 6; i++)
+        for (size_t i = 0; item.kind == JSON_IS_STRING && i < 6; i++)
             if (str_eq(item.name, strings[i].name))
                 *strings[i].to = item.raw;
-        for (size_t i = 0; item.kind == JSON_INTEGER && i < 3; i++)
+        for (size_t i = 0; item.kind == JSON_IS_INTEGER && i < 3; i++)
             if (str_eq(item.name, integers[i].name))
                 *integers[i].to = item.integer;
     }

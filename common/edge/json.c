@@ -55,7 +55,7 @@ static size_t spell(struct str s, char out[6], size_t *ret_n)
     return used;
 }
 
-void json_string(struct buf *b, struct str s)
+void json_put_string(struct buf *b, struct str s)
 {
     char *out = b->p + b->n, *const end = b->p + b->cap;
     if (b->full || end - out < 2) {

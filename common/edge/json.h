@@ -27,21 +27,21 @@
 
 /* The string with its quotes. If it does not fit, b->full is set and the text
  * is as it was before. */
-void json_string(struct buf *b, struct str s);
+void json_put_string(struct buf *b, struct str s);
 
-/* How many bytes json_string() writes at most for n bytes. */
+/* How many bytes json_put_string() writes at most for n bytes. */
 #define JSON_STRING_MAX(n) (2 + 6 * (n))
 
 /* ---- scanning ----------------------------------------------------------- */
 
 enum json_kind {
-    JSON_STRING,
-    JSON_INTEGER, /* within int64_t */
-    JSON_BOOL,
-    JSON_NULL,
-    JSON_STRINGS, /* an array that holds only strings, or nothing */
-    JSON_OBJECT,  /* give `raw` to another scanner */
-    JSON_OTHER    /* valid JSON of another kind: for a reader to ignore */
+    JSON_IS_STRING,
+    JSON_IS_INTEGER, /* within int64_t */
+    JSON_IS_BOOL,
+    JSON_IS_NULL,
+    JSON_IS_STRINGS, /* an array that holds only strings, or nothing */
+    JSON_IS_OBJECT,  /* give `raw` to another scanner */
+    JSON_IS_OTHER    /* valid JSON of another kind: for a reader to ignore */
 };
 
 struct json_item {
@@ -49,7 +49,7 @@ struct json_item {
     enum json_kind kind;
     struct str raw;  /* as it stands: a string without its quotes, strings
                         without their brackets, anything else whole */
-    bool plain;      /* JSON_STRING: `raw` is the value, json_decode() would copy it */
+    bool plain;      /* JSON_IS_STRING: `raw` is the value, json_decode() would copy it */
     bool boolean;
     int64_t integer;
 };
@@ -98,7 +98,7 @@ enum json_result json_next(struct json_scan *s, struct json_item *ret);
 bool json_decode(struct str raw, struct buf *out);
 
 /*
- * Walks the strings of a JSON_STRINGS item: *rest begins as the item's raw.
+ * Walks the strings of a JSON_IS_STRINGS item: *rest begins as the item's raw.
  * False when there are no more.
  */
 bool json_next_string(struct str *rest, struct str *ret_raw);

@@ -77,15 +77,26 @@ static enum json_result escape(struct cursor *c)
     return r != JSON_ITEM || (low >= 0xdc00 && low <= 0xdfff) ? r : JSON_BAD;
 }
 
+/* True: more bytes could make it a character. */
+static bool begins_character(struct str s)
+{
+    char low[4], high[4];
+    if (s.n >= sizeof low)
+        return false;
+    memset(low, 0x80, sizeof low); /* the least and the greatest that can follow */
+    memset(high, 0xbf, sizeof high);
+    memcpy(low, s.p, s.n);
+    memcpy(high, s.p, s.n);
+    return utf8_next((struct str){low, 4}, NULL) > s.n || utf8_next((struct str){high, 4}, NULL) > s.n;
+}
+
 static enum json_result character(struct cursor *c, bool *plain)
 {
     uint32_t u;
-    size_t left = c->n - c->at, used = utf8_next((struct str){c->p + c->at, left}, &u);
-    if (used == 0) {
-        unsigned char lead = peek(c);
-        size_t needs = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-        return needs > left ? JSON_MORE : JSON_BAD;
-    }
+    struct str rest = {c->p + c->at, c->n - c->at};
+    size_t used = utf8_next(rest, &u);
+    if (used == 0)
+        return begins_character(rest) ? JSON_MORE : JSON_BAD;
     if (u == 0xef00 || (u >= 0xef80 && u <= 0xefff))
         *plain = false;
     c->at += used;
@@ -155,17 +166,17 @@ static enum json_result number(struct cursor *c, struct json_item *item)
 
     uint64_t magnitude, max = (uint64_t)INT64_MAX + negative;
     if (str_to_u64((struct str){c->p + from, c->at - from}, max, &magnitude)) {
-        item->kind = JSON_INTEGER;
+        item->kind = JSON_IS_INTEGER;
         item->integer = (int64_t)(negative ? 0 - magnitude : magnitude);
     }
     if (peek(c) == '.') {
-        item->kind = JSON_OTHER;
+        item->kind = JSON_IS_OTHER;
         c->at++;
         if ((r = digits(c)) != JSON_ITEM)
             return r;
     }
     if (peek(c) == 'e' || peek(c) == 'E') {
-        item->kind = JSON_OTHER;
+        item->kind = JSON_IS_OTHER;
         if (++c->at == c->n)
             return JSON_MORE;
         c->at += peek(c) == '+' || peek(c) == '-';
@@ -203,7 +214,7 @@ static enum json_result members(struct cursor *c, bool object, bool *strings, un
             return r;
         if ((r = value(c, &inner, depth)) != JSON_ITEM)
             return r;
-        *strings = *strings && inner.kind == JSON_STRING;
+        *strings = *strings && inner.kind == JSON_IS_STRING;
     }
 }
 
@@ -212,13 +223,13 @@ static enum json_result value(struct cursor *c, struct json_item *item, unsigned
     space(c);
     if (at_end(c))
         return JSON_MORE;
-    item->kind = JSON_OTHER;
+    item->kind = JSON_IS_OTHER;
     enum json_result r;
     bool strings;
     size_t from = c->at;
     switch (peek(c)) {
     case '"':
-        item->kind = JSON_STRING;
+        item->kind = JSON_IS_STRING;
         return string(c, &item->raw, &item->plain);
     case '{':
     case '[':
@@ -229,21 +240,21 @@ static enum json_result value(struct cursor *c, struct json_item *item, unsigned
         if (r != JSON_ITEM)
             return r;
         if (c->p[from] == '{')
-            item->kind = JSON_OBJECT;
+            item->kind = JSON_IS_OBJECT;
         else if (strings) {
-            item->kind = JSON_STRINGS;
+            item->kind = JSON_IS_STRINGS;
             item->raw = (struct str){c->p + from + 1, c->at - from - 2};
             return JSON_ITEM;
         }
         break;
     case 't':
     case 'f':
-        item->kind = JSON_BOOL;
+        item->kind = JSON_IS_BOOL;
         item->boolean = peek(c) == 't';
         r = literal(c, item->boolean ? "true" : "false");
         break;
     case 'n':
-        item->kind = JSON_NULL;
+        item->kind = JSON_IS_NULL;
         r = literal(c, "null");
         break;
     default:

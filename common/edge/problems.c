@@ -21,7 +21,8 @@ static struct str printable(struct str *rest)
         s = STR("?"), n = 1;
     else if (c == '\t')
         s = STR(" ");
-    else if (c < 0x20 || !utf8_visible(c) || (c >= 0x202a && c <= 0x202e)) /* those turn lines round */
+    else if (c < 0x20 || !utf8_visible(c) ||
+             (c >= 0x202a && c <= 0x202e)) /* those turn lines round */
         s = STR("?");
     rest->p += n, rest->n -= n;
     return s;

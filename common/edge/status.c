@@ -109,14 +109,14 @@ static void name(struct buf *b, const char *n)
 {
     if (b->n && b->p[b->n - 1] != '{')
         buf_char(b, ',');
-    json_string(b, str_of(n));
+    json_put_string(b, str_of(n));
     buf_char(b, ':');
 }
 
 static void text(struct buf *b, const char *n, const char *v)
 {
     name(b, n);
-    json_string(b, str_of(v));
+    json_put_string(b, str_of(v));
 }
 
 static void number(struct buf *b, const char *n, uint64_t v)

@@ -44,14 +44,14 @@ static const struct field journal_fields[] = {
 static void store(struct status_report *r, const struct field *f, const struct json_item *item)
 {
     char *to = (char *)r + f->at;
-    if (f->type == TEXT && item->kind == JSON_STRING) {
+    if (f->type == TEXT && item->kind == JSON_IS_STRING) {
         struct buf b = {to, 0, f->size - 1, false};
         json_decode(item->raw, &b); /* a text that is too long stays empty */
         to[b.n] = '\0';
-    } else if (f->type == NUMBER && item->kind == JSON_INTEGER) {
+    } else if (f->type == NUMBER && item->kind == JSON_IS_INTEGER) {
         int64_t v = item->integer; /* all numbers of the report are 64 bits wide */
         memcpy(to, &v, sizeof v);
-    } else if (f->type == TRUTH && item->kind == JSON_BOOL) {
+    } else if (f->type == TRUTH && item->kind == JSON_IS_BOOL) {
         memcpy(to, &item->boolean, sizeof item->boolean);
     }
 }
@@ -64,7 +64,7 @@ static int read_fields(struct status_report *r, struct str text, const struct fi
     enum json_result result;
     json_scan_init(&s, text);
     while ((result = json_next(&s, &item)) == JSON_ITEM) {
-        if (fields == top_fields && item.kind == JSON_OBJECT) {
+        if (fields == top_fields && item.kind == JSON_IS_OBJECT) {
             if (str_eq(item.name, STR("counters")))
                 r->counters = item.raw;
             else if (str_eq(item.name, STR("journal")) &&

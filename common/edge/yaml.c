@@ -87,7 +87,8 @@ static const struct wording {
     {"found unexpected ':'", NULL, false, "a colon cannot stand here",
      "text with a colon and brackets, such as \"inet:[::1]:10040\", needs quotes"},
     {"mapping values are not allowed", NULL, false, "a colon cannot stand here",
-     "check the indentation of this line and the one above; a value with \": \" in it needs quotes"},
+     "check the indentation of this line and the one above; a value with \": \" in it needs "
+     "quotes"},
     {"block sequence entries", NULL, false, "a list item cannot begin here",
      "put the \"- \" on a line of its own, indented with spaces"},
     {"mapping keys are not allowed", NULL, false, "a key cannot begin here",
@@ -105,7 +106,8 @@ static const struct wording {
     {"did not find expected ',' or ']'", NULL, true,
      "the list that begins here has no closing \"]\"",
      "items stand between commas; an item with one of [ ] { } , in it needs quotes"},
-    {"did not find expected ',' or '}'", NULL, true, "the map that begins here has no closing \"}\"",
+    {"did not find expected ',' or '}'", NULL, true,
+     "the map that begins here has no closing \"}\"",
      "entries stand between commas; a value with one of [ ] { } , in it needs quotes"},
     {"did not find expected node content", NULL, false, "a value is missing here",
      "a value that begins with one of [ ] { } , : needs quotes"},
@@ -238,15 +240,12 @@ static int on_event(struct parser *p, const yaml_event_t *event)
 {
     const yaml_char_t *anchor = NULL, *tag = NULL;
     switch (event->type) {
-    case YAML_DOCUMENT_START_EVENT:
-        return on_document(p, event);
+    case YAML_DOCUMENT_START_EVENT: return on_document(p, event);
     case YAML_ALIAS_EVENT:
         return fail_at(p, event->start_mark,
                        "write the value out; text that begins with * needs quotes",
                        "aliases (*name) are not allowed");
-    case YAML_SCALAR_EVENT:
-        anchor = event->data.scalar.anchor, tag = event->data.scalar.tag;
-        break;
+    case YAML_SCALAR_EVENT: anchor = event->data.scalar.anchor, tag = event->data.scalar.tag; break;
     case YAML_SEQUENCE_START_EVENT:
         anchor = event->data.sequence_start.anchor, tag = event->data.sequence_start.tag;
         break;
@@ -254,19 +253,15 @@ static int on_event(struct parser *p, const yaml_event_t *event)
         anchor = event->data.mapping_start.anchor, tag = event->data.mapping_start.tag;
         break;
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT:
-        p->depth--;
-        return 0;
-    default:
-        return 0;
+    case YAML_MAPPING_END_EVENT: p->depth--; return 0;
+    default: return 0;
     }
     if (anchor)
         return fail_at(p, event->start_mark,
                        "write the value out where it is used; text that begins with & needs quotes",
                        "anchors (&name) are not allowed");
     if (tag)
-        return fail_at(p, event->start_mark,
-                       "delete it; text that begins with ! needs quotes",
+        return fail_at(p, event->start_mark, "delete it; text that begins with ! needs quotes",
                        "tags (!name) are not allowed");
     if (event->type == YAML_SCALAR_EVENT)
         return on_scalar(p, event);

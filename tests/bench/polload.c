@@ -63,7 +63,7 @@ static struct options {
     const char *where, *mix;
     unsigned connections, idle, offenders;
     double seconds, warmup, rate, timeout;
-    bool verdicts, reconnect;
+    bool verdicts, reconnect, spin;
     pid_t server;
 } opt = {.mix = "all",
          .connections = 100,
@@ -259,8 +259,7 @@ static void run(void)
         else
             conn_ask(&conns[i], now);
     while (now < give_up && (phase != DRAINING || outstanding > 0)) {
-        /* Paced, we spin: to be woken late would be counted against the server. */
-        int n = epoll_wait(ep, events, EVENTS, interval > 0 ? 0 : 50);
+        int n = epoll_wait(ep, events, EVENTS, opt.spin ? 0 : 50);
 
         for (int i = 0; i < n; i++)
             conn_readable(events[i].data.ptr);
@@ -337,13 +336,23 @@ static const char usage[] =
     "  -o, --offenders N    distinct clients that break rules (1000000)\n"
     "  -v, --verdicts       the default rules apply: check that DUNNO comes when it should\n"
     "  -n, --reconnect      a connection for every request\n"
+    "  -b, --busy           never sleep (needs a CPU of its own): waking us is work that a server\n"
+    "                       slower than we are would have and a faster one not; implied by -r\n"
     "  -p, --server-pid P   whose CPU time is to be measured\n";
 
-static const struct option long_options[] = {
-    {"connections", 1, NULL, 'c'}, {"idle", 1, NULL, 'i'},       {"seconds", 1, NULL, 's'},
-    {"warmup", 1, NULL, 'w'},      {"timeout", 1, NULL, 't'},    {"rate", 1, NULL, 'r'},
-    {"mix", 1, NULL, 'm'},         {"offenders", 1, NULL, 'o'},  {"verdicts", 0, NULL, 'v'},
-    {"reconnect", 0, NULL, 'n'},   {"server-pid", 1, NULL, 'p'}, {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"connections", 1, NULL, 'c'},
+                                             {"idle", 1, NULL, 'i'},
+                                             {"seconds", 1, NULL, 's'},
+                                             {"warmup", 1, NULL, 'w'},
+                                             {"timeout", 1, NULL, 't'},
+                                             {"rate", 1, NULL, 'r'},
+                                             {"mix", 1, NULL, 'm'},
+                                             {"offenders", 1, NULL, 'o'},
+                                             {"verdicts", 0, NULL, 'v'},
+                                             {"reconnect", 0, NULL, 'n'},
+                                             {"server-pid", 1, NULL, 'p'},
+                                             {"busy", 0, NULL, 'b'},
+                                             {NULL, 0, NULL, 0}};
 
 static bool take_option(int letter, const char *value)
 {
@@ -358,6 +367,7 @@ static bool take_option(int letter, const char *value)
     case 'o': return (opt.offenders = (unsigned)atoi(value)) > 0;
     case 'v': return opt.verdicts = true;
     case 'n': return opt.reconnect = true;
+    case 'b': return opt.spin = true;
     case 'p': return (opt.server = atoi(value)) > 0;
     }
     return false;
@@ -367,13 +377,14 @@ static bool setup(int argc, char **argv)
 {
     int letter;
 
-    while ((letter = getopt_long(argc, argv, "c:i:s:w:t:r:m:o:vnp:", long_options, NULL)) != -1)
+    while ((letter = getopt_long(argc, argv, "c:i:s:w:t:r:m:o:vnp:b", long_options, NULL)) != -1)
         if (!take_option(letter, optarg))
             return false;
     if (optind + 1 != argc || poladdr_parse(&server, argv[optind]) < 0 ||
         polmix_init(&mix, opt.mix, opt.offenders, (uint64_t)getpid()) < 0)
         return false;
     interval = opt.rate > 0 ? (uint64_t)(1e9 / opt.rate) : 0;
+    opt.spin |= interval > 0;
     return true;
 }
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cases: one row each. To add one, add a row.
 
-What is expected is written by hand, from the RFCs and from the table of findings in the documentation; nothing here
-is computed, and nothing was copied from what the program happened to do.
+What is expected is written by hand and never computed: codes from the RFCs, findings and their actions from the table
+of findings. Where no RFC has words (TLS version and cipher, AUTH in clear, mechanisms) the text is that of
+common/core/reply.c, and which of two equally strict findings decides is their order in common/core/findings.def.
 
 RFC 3207 4: a server that requires STARTTLS answers 530 5.7.0, and must not require it on port 25.
 RFC 6409 4.3 and RFC 4954 6: 530 5.7.0 Authentication required.
@@ -28,6 +29,7 @@ class Case:
     tls: str = ""                   # "", starttls, implicit
     version: str = ""               # of TLS, if not the newest
     cipher: str = ""
+    certificate: str = ""           # one of its own that it shows (raw and smtplib): relay, stranger
     auth: str = ""                  # the SASL mechanism
     source: str = "127.0.0.1"
     host: str = "127.0.0.1"
@@ -43,7 +45,10 @@ SENT = "250 2.0.0 Ok: queued"
 NO_AUTH_HERE = "554 5.7.1 AUTH is not accepted on port 25; use 465 (TLS) or 587 (STARTTLS)"
 NEEDS_TLS = "530 5.7.0 Must issue a STARTTLS command first"
 NEEDS_AUTH = "530 5.7.0 Authentication required"
-BAD_TLS = "554 5.7.10"
+OLD_TLS = "554 5.7.10 TLS version too old"
+NO_CIPHER = "554 5.7.10 TLS cipher gives no protection"
+DEFERRED_TLS = "451 4.7.0 Must issue a STARTTLS command first"
+DEFERRED_AUTH = "451 4.7.0 Authentication required"
 
 DEMO = [
     Case("smtp", "swaks", "inbound mail, no TLS", SENT, "not asked"),
@@ -54,25 +59,29 @@ DEMO = [
          **STARTTLS, **LOGIN),
 
     Case("submission", "smtplib", "no TLS, no AUTH", NEEDS_TLS, "reject", "tls-required", ("auth-required",)),
-    Case("submission", "swaks", "no TLS, AUTH in clear", NEEDS_TLS, "reject", "tls-required", ("cleartext-auth",), **LOGIN),
+    Case("submission", "swaks", "no TLS, AUTH in clear", NEEDS_TLS, "reject", "tls-required",
+         ("cleartext-auth",), **LOGIN),
     Case("submission", "curl", "STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required", **STARTTLS),
     Case("submission", "swaks", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "TLS 1.0, AUTH", BAD_TLS, "reject", "tls-version",
+    Case("submission", "openssl", "TLS 1.0, AUTH", OLD_TLS, "reject", "tls-version",
          version="TLSv1", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "TLS 1.1, AUTH", BAD_TLS, "reject", "tls-version",
+    Case("submission", "openssl", "TLS 1.1, AUTH", OLD_TLS, "reject", "tls-version",
          version="TLSv1.1", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "anonymous cipher, AUTH", BAD_TLS, "reject", "tls-cipher",
+    Case("submission", "openssl", "anonymous cipher, AUTH", NO_CIPHER, "reject", "tls-cipher",
          version="TLSv1.2", cipher=ANONYMOUS, **STARTTLS, **LOGIN),
     Case("submission", "openssl", "TLS 1.3, AUTH", SENT, "pass", version="TLSv1.3",
          journal={"encryption_protocol": "TLSv1.3"}, **STARTTLS, **LOGIN),
-    Case("submission", "smtplib", "trusted network, no TLS or AUTH", SENT, "pass", source=TRUSTED),
-    Case("submission", "smtplib", "exception, no TLS or AUTH", SENT, "pass", source=EXCEPTED),
-    Case("submission", "smtplib", "ended exception, no TLS or AUTH", NEEDS_TLS, "reject", "tls-required", source=EXPIRED),
+    Case("submission", "smtplib", "trusted network, no TLS or AUTH", SENT, "pass", source=TRUSTED,
+         journal={"trusted": ["tls-required", "auth-required"]}),
+    Case("submission", "smtplib", "exception, no TLS or AUTH", SENT, "pass", source=EXCEPTED,
+         journal={"excepted": ["tls-required", "auth-required"]}),
+    Case("submission", "smtplib", "ended exception, no TLS or AUTH", NEEDS_TLS, "reject", "tls-required",
+         source=EXPIRED),
 
     Case("submissions", "curl", "TLS at once, AUTH", SENT, "pass", **IMPLICIT, **LOGIN),
     Case("submissions", "smtplib", "TLS at once, AUTH", SENT, "pass", **IMPLICIT, **LOGIN),
     Case("submissions", "swaks", "TLS at once, no AUTH", NEEDS_AUTH, "reject", "auth-required", **IMPLICIT),
-    Case("submissions", "openssl", "TLS 1.1 at once, AUTH", BAD_TLS, "reject", "tls-version",
+    Case("submissions", "openssl", "TLS 1.1 at once, AUTH", OLD_TLS, "reject", "tls-version",
          version="TLSv1.1", **IMPLICIT, **LOGIN),
 
     Case("alternate", "curl", "no TLS, no AUTH", NEEDS_TLS, "reject", "tls-required", ("auth-required",)),
@@ -80,7 +89,8 @@ DEMO = [
     Case("alternate", "smtplib", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
 
     Case("auditing", "swaks", "mode audit, no TLS, no AUTH", SENT, "would reject", "tls-required", ("auth-required",)),
-    Case("deferring", "smtplib", "action defer, no TLS, no AUTH", "451 4.7.", "defer", "tls-required", ("auth-required",)),
+    Case("deferring", "smtplib", "action defer, no TLS, no AUTH", DEFERRED_TLS, "defer", "tls-required",
+         ("auth-required",)),
 ]
 
 AUTH_TLS = """EHLO client.example.com
@@ -89,6 +99,7 @@ EHLO client.example.com
 AUTH PLAIN => 235
 """
 MAIL, RCPT = "MAIL FROM:<alice@example.com> => 250 2.1.0\n", "RCPT TO:<bob@example.com>"
+MAIL_UTF8, RCPT_UTF8 = "MAIL FROM:<ålice@exämple.com> SMTPUTF8 => 250 2.1.0\n", "RCPT TO:<πέτρος@example.com>"
 FROM_PROXY = {"client_address": "192.0.2.33", "client_port": 40000}
 
 MORE = [
@@ -102,43 +113,59 @@ MORE = [
          source=TRUSTED, **LOGIN),
     Case("smtp-alone", "swaks", "policyd's socket is a trap", SENT, "not asked"),
     Case("smtp-alone", "curl", "policyd's socket is a trap, STARTTLS", SENT, "not asked", **STARTTLS),
-    Case("alternate", "swaks", "no TLS, AUTH in clear", NEEDS_TLS, "reject", "tls-required", ("cleartext-auth",), **LOGIN),
-    Case("alternate", "openssl", "TLS 1.0", BAD_TLS, "reject", "tls-version", version="TLSv1", **STARTTLS, **LOGIN),
-    Case("alternate", "openssl", "TLS 1.1", BAD_TLS, "reject", "tls-version", version="TLSv1.1", **STARTTLS, **LOGIN),
-    Case("alternate", "openssl", "anonymous cipher", BAD_TLS, "reject", "tls-cipher", version="TLSv1.2", cipher=ANONYMOUS,
-         **STARTTLS, **LOGIN),
+    Case("alternate", "swaks", "no TLS, AUTH in clear", NEEDS_TLS, "reject", "tls-required",
+         ("cleartext-auth",), **LOGIN),
+    Case("alternate", "openssl", "TLS 1.0", OLD_TLS, "reject", "tls-version", version="TLSv1", **STARTTLS, **LOGIN),
+    Case("alternate", "openssl", "TLS 1.1", OLD_TLS, "reject", "tls-version", version="TLSv1.1", **STARTTLS, **LOGIN),
+    Case("alternate", "openssl", "anonymous cipher", NO_CIPHER, "reject", "tls-cipher", version="TLSv1.2",
+         cipher=ANONYMOUS, **STARTTLS, **LOGIN),
     Case("alternate", "openssl", "TLS 1.3", SENT, "pass", version="TLSv1.3", **STARTTLS, **LOGIN),
     Case("alternate", "swaks", "trusted network, neither", SENT, "pass", source=TRUSTED),
-    Case("submissions", "openssl", "TLS 1.0 at once", BAD_TLS, "reject", "tls-version", version="TLSv1", **IMPLICIT, **LOGIN),
+    Case("submissions", "openssl", "TLS 1.0 at once", OLD_TLS, "reject", "tls-version",
+         version="TLSv1", **IMPLICIT, **LOGIN),
     Case("submissions", "openssl", "TLS 1.3 at once", SENT, "pass", version="TLSv1.3", **IMPLICIT, **LOGIN),
     Case("submissions", "smtplib", "over IPv6", SENT, "pass", host="::1", source="::1",
          journal={"client_address": "::1"}, **IMPLICIT, **LOGIN),
     Case("submissions", "smtplib", "TLS at once, no AUTH, trusted network", SENT, "pass", source=TRUSTED, **IMPLICIT),
-    Case("submission", "openssl", "no forward secrecy is only noted", SENT, "pass", "tls-cipher-weak", version="TLSv1.2",
-         cipher="AES128-GCM-SHA256", **STARTTLS, **LOGIN),
+    Case("submission", "openssl", "no forward secrecy is only noted", SENT, "pass", "tls-cipher-weak",
+         version="TLSv1.2", cipher="AES128-GCM-SHA256", **STARTTLS, **LOGIN),
     Case("submission", "openssl", "TLS 1.0 without AUTH: both findings", NEEDS_AUTH, "reject", "auth-required",
          ("tls-version",), version="TLSv1", **STARTTLS),
 
+    Case("submission", "swaks", "exception for TLS, but AUTH in clear",
+         "554 5.7.0 Your password was sent without TLS", "reject", "cleartext-auth",
+         source=EXCEPTED, journal={"excepted": ["tls-required"]}, **LOGIN),
+    Case("modern", "openssl", "TLS 1.2 where min_tls is 1.3", OLD_TLS, "reject", "tls-version", version="TLSv1.2",
+         **STARTTLS, **LOGIN),
+    Case("modern", "openssl", "TLS 1.3 where min_tls is 1.3", SENT, "pass", version="TLSv1.3", **STARTTLS, **LOGIN),
+    Case("certified", "raw", "no AUTH, a trusted certificate", SENT, "pass", certificate="relay",
+         journal={"trusted": ["auth-required"]}, **STARTTLS),
+    Case("certified", "raw", "no AUTH, a stranger's certificate", NEEDS_AUTH, "reject", "auth-required",
+         certificate="stranger", **STARTTLS),
+    Case("misnamed", "smtplib", "the MTA gives it another listener's name", SENT, "pass",
+         "listener-mode-mismatch", journal={"listener": "submission"}, **STARTTLS, **LOGIN),
+
     # Mechanisms
     Case("mechanisms", "swaks", "a mechanism of the list", SENT, "pass", tls="starttls", auth="LOGIN"),
-    Case("mechanisms", "swaks", "a mechanism not of the list", "554 5.7.9", "reject", "auth-mechanism",
-         tls="starttls", auth="CRAM-MD5"),
+    Case("mechanisms", "swaks", "a mechanism not of the list",
+         "554 5.7.9 Authentication mechanism not accepted", "reject", "auth-mechanism", tls="starttls", auth="CRAM-MD5"),
 
     # Audit: the same sessions pass, and the journal says what would have been
     Case("auditing", "smtplib", "no TLS, no AUTH", SENT, "would reject", "tls-required", ("auth-required",)),
-    Case("auditing", "swaks", "no TLS, AUTH in clear", SENT, "would reject", "tls-required", ("cleartext-auth",), **LOGIN),
+    Case("auditing", "swaks", "no TLS, AUTH in clear", SENT, "would reject", "tls-required",
+         ("cleartext-auth",), **LOGIN),
     Case("auditing", "curl", "STARTTLS, no AUTH", SENT, "would reject", "auth-required", **STARTTLS),
     Case("auditing", "openssl", "TLS 1.0", SENT, "would reject", "tls-version", version="TLSv1", **STARTTLS, **LOGIN),
-    Case("auditing", "openssl", "anonymous cipher", SENT, "would reject", "tls-cipher", version="TLSv1.2", cipher=ANONYMOUS,
-         **STARTTLS, **LOGIN),
+    Case("auditing", "openssl", "anonymous cipher", SENT, "would reject", "tls-cipher", version="TLSv1.2",
+         cipher=ANONYMOUS, **STARTTLS, **LOGIN),
     Case("auditing", "swaks", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
     Case("audit-465", "swaks", "no AUTH", SENT, "would reject", "auth-required", **IMPLICIT),
     Case("audit-25", "swaks", "AUTH on 25", SENT, "would reject", "auth-on-smtp-port", **STARTTLS, **LOGIN),
 
     # Defer: 451, and a client that queues keeps the mail
-    Case("deferring", "swaks", "no TLS", "451 4.7.", "defer", "tls-required"),
-    Case("deferring", "curl", "STARTTLS, no AUTH", "451 4.7.", "defer", "auth-required", **STARTTLS),
-    Case("deferring", "openssl", "reject is stricter than defer", BAD_TLS, "reject", "tls-version", ("auth-required",),
+    Case("deferring", "swaks", "no TLS", DEFERRED_TLS, "defer", "tls-required"),
+    Case("deferring", "curl", "STARTTLS, no AUTH", DEFERRED_AUTH, "defer", "auth-required", **STARTTLS),
+    Case("deferring", "openssl", "reject is stricter than defer", OLD_TLS, "reject", "tls-version", ("auth-required",),
          version="TLSv1", **STARTTLS),
 
     # Envelopes
@@ -146,7 +173,8 @@ MORE = [
     Case("submission", "swaks", "null sender, STARTTLS, AUTH", SENT, "pass", sender="", **STARTTLS, **LOGIN),
     Case("submission", "smtplib", "three recipients pass, one line", SENT, "pass", **STARTTLS, **LOGIN,
          to=("b1@example.com", "b2@example.com", "b3@example.com")),
-    Case("submission", "raw", "three recipients, the same refusal, one line", NEEDS_TLS, "reject", "tls-required", script=f"""
+    Case("submission", "raw", "three recipients, the same refusal, one line", NEEDS_TLS, "reject", "tls-required",
+         script=f"""
 EHLO client.example.com
 {MAIL}
 RCPT TO:<b1@example.com> => 530 5.7.0
@@ -155,16 +183,18 @@ RCPT TO:<b3@example.com> => 530 5.7.0"""),
     Case("submission", "raw", "two messages in one session", SENT, "pass", lines=2,
          script=AUTH_TLS + f"{MAIL}{RCPT} => 250\nDATA => 250\n{MAIL}{RCPT} => 250\nDATA => 250\nQUIT"),
     Case("submission", "raw", "refused in clear, then STARTTLS and AUTH", SENT, "pass", lines=2,
-         script=f"EHLO client.example.com\n{MAIL}{RCPT} => 530 5.7.0\nRSET => 250\n{AUTH_TLS}{MAIL}{RCPT} => 250\nDATA\nQUIT"),
+         script=f"EHLO client.example.com\n{MAIL}{RCPT} => 530 5.7.0\nRSET => 250\n"
+                + AUTH_TLS + f"{MAIL}{RCPT} => 250\nDATA\nQUIT"),
     Case("submission", "raw", "RSET begins a new transaction", SENT, "pass", lines=2,
          script=AUTH_TLS + f"{MAIL}{RCPT} => 250\nRSET => 250\n{MAIL}{RCPT} => 250\nDATA => 250\nQUIT"),
-    Case("submission", "raw", "BDAT", "250 2.0.0 Ok", "pass", script=AUTH_TLS + f"{MAIL}{RCPT} => 250\nBDAT => 250\nQUIT"),
+    Case("submission", "raw", "BDAT", "250 2.0.0 Ok", "pass",
+         script=AUTH_TLS + f"{MAIL}{RCPT} => 250\nBDAT => 250\nQUIT"),
     Case("submission", "raw", "BDAT after a refusal", "554 5.5.1", "reject", "tls-required",
          script=f"EHLO client.example.com\n{MAIL}{RCPT} => 530 5.7.0\nBDAT\nQUIT"),
     Case("submission", "raw", "SMTPUTF8", SENT, "pass",
-         script=AUTH_TLS + "MAIL FROM:<ålice@exämple.com> SMTPUTF8 => 250\nRCPT TO:<πέτρος@example.com> => 250\nDATA\nQUIT"),
+         script=AUTH_TLS + f"{MAIL_UTF8}{RCPT_UTF8} => 250\nDATA\nQUIT"),
     Case("submission", "raw", "SMTPUTF8 in clear", NEEDS_TLS, "reject", "tls-required",
-         script="EHLO client.example.com\nMAIL FROM:<ålice@exämple.com> SMTPUTF8 => 250\nRCPT TO:<πέτρος@example.com>\nQUIT"),
+         script=f"EHLO client.example.com\n{MAIL_UTF8}{RCPT_UTF8}\nQUIT"),
     Case("submission", "raw", "VRFY in clear", NEEDS_TLS, "reject", "tls-required",
          script="EHLO client.example.com\nVRFY bob@example.com\nQUIT"),
     Case("submission", "raw", "VRFY after STARTTLS and AUTH", "252 2.0.0", "pass",
@@ -177,6 +207,9 @@ MAIL FROM:<alice@example.com>
 QUIT"""),
     Case("at-once", "swaks", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
     Case("at-once", "swaks", "STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required", **STARTTLS),
+
+    Case("at-once-465", "swaks", "TLS at once, AUTH", SENT, "pass", **IMPLICIT, **LOGIN),
+    Case("at-once-465", "swaks", "TLS at once, no AUTH", NEEDS_AUTH, "reject", "auth-required", **IMPLICIT),
 
     # Behind a proxy
     Case("xclient", "raw", "XCLIENT with a user: TLS unknown, not refused", SENT, "pass",
@@ -214,7 +247,8 @@ PROXY TCP4 192.0.2.33 192.0.2.1 40000 {{haproxy}}
 EHLO client.example.com
 {MAIL}{RCPT}
 QUIT"""),
-    Case("haproxy", "raw", "addresses from the PROXY header, STARTTLS, AUTH", SENT, "pass", journal=FROM_PROXY, script=f"""
+    Case("haproxy", "raw", "addresses from the PROXY header, STARTTLS, AUTH", SENT, "pass",
+         journal=FROM_PROXY, script=f"""
 PROXY TCP4 192.0.2.33 192.0.2.1 40000 {{haproxy}}
 {AUTH_TLS}{MAIL}{RCPT} => 250
 DATA

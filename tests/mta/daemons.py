@@ -2,7 +2,8 @@
 """Starting, waiting for and ending what a run needs: a directory, ports, processes.
 
 Nothing here sleeps for a fixed time: wait_for() polls a condition and fails loudly. Every daemon leads a process
-group of its own, so that ending one ends its children and nobody else's.
+group of its own, so that ending one ends its children and nobody else's. Should the run itself be killed, a guard
+(this file as a program) ends what it has started.
 """
 import contextlib
 import os
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -72,16 +74,23 @@ class Workshop:
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="mailreeve-mta."))
         self.path.chmod(0o755)      # the daemons give up root and must still find their files
         self.running = []
+        self.guard = subprocess.Popen([sys.executable, __file__, self.path], stdin=subprocess.PIPE, text=True,
+                                      stdout=subprocess.DEVNULL, start_new_session=True)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *problem):
-        if self.keep and problem[0] is None:
-            return
-        for daemon in reversed(self.running[:]):
-            self.stop(daemon)
-        shutil.rmtree(self.path, ignore_errors=True)
+        if not self.keep or problem[0] is not None:
+            for daemon in reversed(self.running[:]):
+                self.stop(daemon)
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.tell_guard("done")
+        self.guard.stdin.close()
+        self.guard.wait()
+
+    def tell_guard(self, line):
+        print(line, file=self.guard.stdin, flush=True)
 
     def folder(self, name, mode=0o755):
         made = self.path / name
@@ -95,6 +104,7 @@ class Workshop:
             daemon = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
                                       start_new_session=True, env={**os.environ, **(environment or {})}, cwd=self.path)
         self.running.append(daemon)
+        self.tell_guard(daemon.pid)
         return daemon
 
     def stop(self, daemon, patience=10):
@@ -107,6 +117,7 @@ class Workshop:
                 daemon.wait(patience)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(daemon.pid, signal.SIGKILL)
+        self.tell_guard(-daemon.pid)
         return daemon.wait()
 
 
@@ -119,3 +130,20 @@ def end_on_signals():
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
     for each in ENDING:
         signal.signal(each, leave)
+
+
+def guard(folder, lines):
+    """Read process groups as they begin (N) and end (-N). If the lines stop without "done", end what is left."""
+    left = set()
+    for line in lines:
+        if line == "done\n":
+            return
+        (left.discard if line.startswith("-") else left.add)(abs(int(line)))
+    for group in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    guard(sys.argv[1], sys.stdin)

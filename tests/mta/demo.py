@@ -30,7 +30,7 @@ def paint(text, colour):
 
 def row(cells):
     """One line of the table. A cell that is too long is cut and says so."""
-    fitted = [cell if len(cell) <= width else cell[:width - 1] + "…" for cell, (_, width) in zip(cells, COLUMNS)]
+    fitted = [cell if len(cell) <= width else cell[:width - 3] + "..." for cell, (_, width) in zip(cells, COLUMNS)]
     return "  ".join(f"{cell:<{width}}" for cell, (_, width) in zip(fitted, COLUMNS)).rstrip()
 
 
@@ -49,7 +49,7 @@ def introduce(rig):
     print(f"""
 A private Postfix and Dovecot run on loopback with mailreeve-policyd plugged in, mode enforce. High ports play the real
 ones: {ports}. Each row is one session of a real mail client.
-Finding and verdict are read from Mailreeve's journal. What is expected was written by hand, from the RFCs.
+Finding and verdict are read from Mailreeve's journal. What is expected was written by hand, from the RFCs and the design.
 """)
 
 
@@ -95,7 +95,7 @@ def by_hand(rig):
   swaks --server 127.0.0.1:{port['submission']} {mail} --tls {login}
   swaks --server 127.0.0.1:{port['submissions']} {mail} --tls-on-connect {login}
   swaks --server 127.0.0.1:{port['smtp-auth']} {mail} {login}
-  openssl s_client -starttls smtp -connect 127.0.0.1:{port['submission']} -CAfile {rig.postfix.certificate} -quiet -crlf
+  openssl s_client -starttls smtp -connect 127.0.0.1:{port['submission']} -CAfile {rig.certificates['server'].file} -quiet -crlf
 See:
   tail -n 3 {journal}/*.jsonl
   tail {rig.policyd.log} {rig.postfix.log}
@@ -113,13 +113,14 @@ def main():
         if keep:
             by_hand(rig)
         else:
-            print("Nothing is left running. Next: KEEP=1 make demo to try by hand, README.md to plug it into your Postfix,\n"
-                  "make deps check for the tests.")
+            print("Nothing is left running. Next: KEEP=1 make demo to try by hand; README.md to plug it into your\n"
+                  "Postfix; make deps check for the tests.")
     return status
 
 
 if __name__ == "__main__":
     end_on_signals()
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(main())
     except (Trouble, tree.TreeError) as trouble:

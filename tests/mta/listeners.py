@@ -45,12 +45,13 @@ class Listener:
     postfix: dict = dataclasses.field(default_factory=dict)     # what differs from POSTFIX[role]
     mailreeve: str = ""             # what follows role in Mailreeve's listeners list
     asks: str = "unix"              # policyd's socket: unix, inet, or "nobody" (a socket that must not be asked)
+    context: str = ""               # what Postfix calls it to Mailreeve, if not by its name
     port: int = 0                   # the port it has in this run
 
     def settings(self, sockets):
         """smtpd's settings for this listener; {ask} becomes the call of the policy service."""
-        service = (f"check_policy_service {{ {sockets[self.asks]}, policy_context={self.name}, timeout=5s, "
-                   f"{{ default_action = {UNANSWERED[self.role]} }} }}")
+        service = (f"check_policy_service {{ {sockets[self.asks]}, policy_context={self.context or self.name}, "
+                   f"timeout=5s, {{ default_action = {UNANSWERED[self.role]} }} }}")
         settings = {"syslog_name": f"postfix/{self.name}", **POSTFIX[self.role], **self.postfix}
         return {name: value.replace("{ask}", service) for name, value in settings.items()}
 
@@ -70,11 +71,15 @@ DEMO = [
 MORE = [
     Listener("smtp-alone", 25, SMTP, asks="nobody"),
     Listener("at-once", 587, SUBMISSION, ASK_AT_EVERY_STAGE),
+    Listener("at-once-465", 465, SUBMISSIONS, ASK_AT_EVERY_STAGE),
     Listener("xclient", 587, SUBMISSION, {"smtpd_authorized_xclient_hosts": "127.0.0.0/8"}, "tls_by: proxy"),
     Listener("xclient-direct", 587, SUBMISSION, {"smtpd_authorized_xclient_hosts": "127.0.0.0/8"}),
     Listener("haproxy", 587, SUBMISSION, {"smtpd_upstream_proxy_protocol": "haproxy"}),
     Listener("mechanisms", 587, SUBMISSION,
              mailreeve="mechanisms: [PLAIN, LOGIN], actions: {auth-mechanism: reject}"),
+    Listener("modern", 587, SUBMISSION, mailreeve="min_tls: TLSv1.3"),
+    Listener("certified", 587, SUBMISSION, {"smtpd_tls_ask_ccert": "yes", "smtpd_tls_fingerprint_digest": "sha256"}),
+    Listener("misnamed", 587, SUBMISSION, context="submission"),
     Listener("audit-465", 465, SUBMISSIONS, mailreeve="mode: audit"),
     Listener("audit-25", 25, SMTP, AUTH, "mode: audit"),
 ]

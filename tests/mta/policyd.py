@@ -16,7 +16,7 @@ CONFIG = """\
 mode: enforce
 listeners:
 {listeners}
-trusted: {{networks: ["{trusted}"]}}
+trusted: {{networks: ["{trusted}"], client_certificates: ["{relay}"]}}
 exceptions:
   - {{client: ["{excepted}"], allow: [{allow}], until: 2999-12-31, reason: "old copier", owner: "help desk"}}
   - {{client: ["{expired}"], allow: [{allow}], until: {until}, reason: "old scanner", owner: "help desk"}}
@@ -44,9 +44,10 @@ def program():
 
 
 class Policyd:
-    def __init__(self, workshop, listeners, port):
-        """Write the configuration for these listeners and start; port is for the TCP socket."""
-        self.workshop, self.listeners, self.port = workshop, listeners, port
+    def __init__(self, workshop, listeners, port, relay):
+        """Write the configuration for these listeners and start; port is for the TCP socket, relay the fingerprint of a
+        trusted client's certificate."""
+        self.workshop, self.listeners, self.port, self.relay = workshop, listeners, port, relay
         self.folder = workshop.folder("mailreeve")
         self.socket, self.config, self.log = (self.folder / name for name in ("policyd.sock", "mailreeve.yaml", "log"))
         self.journal = self.folder / "journal"
@@ -66,7 +67,8 @@ class Policyd:
         rows = [f"  - {{names: [{each.name}], port: {each.port}, role: {each.role}"
                 + (f", {each.mailreeve}" if each.mailreeve else "") + "}" for each in self.listeners]
         self.config.write_text(CONFIG.format(
-            listeners="\n".join(rows), trusted=TRUSTED, excepted=EXCEPTED, expired=EXPIRED, allow=ALLOWED, until=until,
+            listeners="\n".join(rows), trusted=TRUSTED, relay=self.relay,
+            excepted=EXCEPTED, expired=EXPIRED, allow=ALLOWED, until=until,
             socket=self.socket, port=self.port, group=GROUP, journal=self.journal) + extra)
 
     # ---- its life ----
@@ -104,6 +106,9 @@ class Policyd:
 
     # ---- asking it without Postfix ----
 
+    def port_of(self, name):
+        return next(each.port for each in self.listeners if each.name == name)
+
     def connect(self):
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(10)
@@ -112,7 +117,7 @@ class Policyd:
 
     def ask(self, client, **attributes):
         """One request over a connection; returns the reply up to its blank line, b"" when there is none."""
-        lines = {**REQUEST, "policy_context": self.listeners[0].name, "server_port": self.listeners[0].port, **attributes}
+        lines = {**REQUEST, **attributes}
         client.sendall("".join(f"{name}={value}\n" for name, value in lines.items()).encode() + b"\n")
         reply = b""
         while not reply.endswith(b"\n\n"):
@@ -141,10 +146,8 @@ class Policyd:
         line to wait for."""
         self.fences += 1
         fence = f"fence.{os.getpid()}.{self.fences}"
-        submission = next(each for each in self.listeners if each.role == "submission" and not each.mailreeve)
         with self.connect() as client:
-            self.ask(client, instance=fence, policy_context=submission.name, server_port=submission.port,
-                     client_port=self.fences)
+            self.ask(client, instance=fence, policy_context="alternate", server_port=self.port_of("alternate"))
         lines = []
 
         def arrived():

@@ -71,7 +71,9 @@ postlog   unix-dgram n - n -     1 postlogd
 """
 
 # directory in the queue: owner, group and mode, as postfix-install would make them
-PRIVATE, PUBLIC, MAILDROP = (MAIL_OWNER, None, 0o700), (MAIL_OWNER, SETGID_GROUP, 0o710), (MAIL_OWNER, SETGID_GROUP, 0o730)
+PRIVATE = (MAIL_OWNER, None, 0o700)
+PUBLIC = (MAIL_OWNER, SETGID_GROUP, 0o710)
+MAILDROP = (MAIL_OWNER, SETGID_GROUP, 0o730)
 QUEUE = {
     **dict.fromkeys("active bounce corrupt defer deferred flush hold incoming private saved trace".split(), PRIVATE),
     "public": PUBLIC, "maildrop": MAILDROP, "pid": (None, None, 0o755),
@@ -97,10 +99,11 @@ def master_cf(listeners, sockets):
 
 
 class Postfix:
-    def __init__(self, workshop, listeners, sockets, sasl):
+    def __init__(self, workshop, listeners, sockets, sasl, server):
         """Start Postfix with these listeners (their ports are set) and return when all of them accept connections.
 
-        sockets: what a listener's `asks` means as the address of a policy service; sasl: Dovecot's auth socket."""
+        sockets: what a listener's `asks` means as the address of a policy service; sasl: Dovecot's auth socket;
+        server: the certificate."""
         folder = workshop.folder("postfix")
         self.log = folder / "maillog"
         for name in ("etc", "spool", "data"):
@@ -108,16 +111,15 @@ class Postfix:
         make_queue(folder / "spool")
         os.chown(folder / "data", pwd.getpwnam(MAIL_OWNER).pw_uid, -1)
 
-        certificate, key = certs.make(folder / "etc")
-        self.certificate = certificate
         (folder / "etc" / "main.cf").write_text(MAIN.format(
-            folder=folder, tree=tree.path("postfix").rstrip("/"), libraries=tree.library_path("postfix"), host=certs.HOST,
-            owner=MAIL_OWNER, group=SETGID_GROUP, protocols="all" if HAVE_IPV6 else "ipv4",
-            certificate=certificate, key=key, sasl=sasl))
+            folder=folder, tree=tree.path("postfix").rstrip("/"), libraries=tree.library_path("postfix"),
+            host=certs.HOST, owner=MAIL_OWNER, group=SETGID_GROUP, protocols="all" if HAVE_IPV6 else "ipv4",
+            certificate=server.file, key=server.key, sasl=sasl))
         (folder / "etc" / "master.cf").write_text(master_cf(listeners, sockets))
 
         workshop.start([tree.path("postfix", "usr/lib/postfix/sbin/master"), "-c", folder / "etc", "-d"],
-                       folder / "output", {"MAIL_CONFIG": str(folder / "etc"), "LD_LIBRARY_PATH": tree.library_path("postfix")})
+                       folder / "output",
+                       {"MAIL_CONFIG": str(folder / "etc"), "LD_LIBRARY_PATH": tree.library_path("postfix")})
         try:
             for listener in listeners:
                 wait_for(f"Postfix on port {listener.port}", lambda: answers(listener.port))

@@ -34,10 +34,14 @@ OLD = ("TLSv1", "TLSv1.1")          # Debian's OpenSSL speaks them only at secur
 
 @dataclasses.dataclass
 class Target:
-    """Where a client goes: a listener of this run, and the certificate to believe."""
+    """Where a client goes: a listener of this run, and the certificates."""
     port: int
-    certificate: str
+    certificates: dict              # "server" is to be believed, the others are for clients
     ports: dict                     # port of every listener by name, for scripts
+
+    @property
+    def believed(self):
+        return str(self.certificates["server"].file)
 
 
 @dataclasses.dataclass
@@ -81,12 +85,15 @@ def cipher_list(case):
 
 
 def tls_context(target, case):
-    context = ssl.create_default_context(cafile=target.certificate)
+    context = ssl.create_default_context(cafile=target.believed)
     if case.cipher:                 # perhaps an anonymous one, which has no certificate to verify
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     if ciphers := cipher_list(case):
         context.set_ciphers(ciphers)
+    if case.certificate:
+        shown = target.certificates[case.certificate]
+        context.load_cert_chain(shown.file, shown.key)
     if case.version:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -127,7 +134,7 @@ class OpenSSL:
     def __init__(self, target, case):
         host = f"[{case.host}]" if ":" in case.host else case.host
         argv = ["openssl", "s_client", "-connect", f"{host}:{target.port}", "-quiet", "-crlf",
-                "-CAfile", str(target.certificate), "-bind", case.source]
+                "-CAfile", target.believed, "-bind", case.source]
         self.greeted = case.tls == "starttls"
         argv += ["-starttls", "smtp"] if self.greeted else []
         argv += [VERSIONS[case.version][1]] if case.version else []

@@ -49,7 +49,7 @@ def swaks(target, case):
 def curl(target, case):
     host = f"[{case.host}]" if ":" in case.host else case.host
     argv = ["curl", "--silent", "--verbose", "--max-time", str(SECONDS), "--interface", case.source,
-            "--cacert", str(target.certificate), "--mail-from", case.sender]
+            "--cacert", target.believed, "--mail-from", case.sender]
     for recipient in case.to:
         argv += ["--mail-rcpt", recipient]
     argv += ["--ssl-reqd"] if case.tls == "starttls" else []

@@ -205,6 +205,37 @@ static void shipped_example_is_right(void **state)
     check_round_trip(path);
 }
 
+/* So are the lines of it that are switched off: "#key: ..." and "#  - ...". */
+static void switched_off_lines_are_right(void **state)
+{
+    (void)state;
+    char path[512];
+    snprintf(path, sizeof path, "%s/etc/mailreeve.yaml", source_dir());
+    struct str file = read_file(path), rest = file;
+    assert_non_null(file.p);
+    char *text = malloc(TEXT_MAX);
+    struct buf b = {text, 0, TEXT_MAX, false};
+    unsigned switched_on = 0;
+    while (rest.p) {
+        struct str line = str_cut(&rest, "\n");
+        bool off = line.n > 2 && line.p[0] == '#' && (line.p[1] != ' ' || line.p[2] == ' ');
+        switched_on += off;
+        buf_str(&b, off ? (struct str){line.p + 1, line.n - 1} : line);
+        buf_char(&b, '\n');
+    }
+    assert_true(switched_on > 20);
+    struct problems ps = {0};
+    struct config *c = config_parse_at(buf_view(&b), path, &today, &ps);
+    for (unsigned i = 0; i < ps.count; i++)
+        print_error("%s:%u: %s\n", path, ps.list[i].line, ps.list[i].text);
+    assert_non_null(c);
+    assert_int_equal(ps.count, 0);
+    config_free(c);
+    problems_free(&ps);
+    free(text);
+    free((void *)file.p);
+}
+
 /* The file in DESIGN.md shows the defaults: it comes to the same as an empty one. */
 static void defaults_are_as_documented(void **state)
 {
@@ -275,8 +306,8 @@ static void values_come_through(void **state)
     assert_int_equal(policy_listener_on(p, 25)->mechanism_count, 0);
     assert_false(policy_listener_on(p, 26)->public);
     assert_ptr_equal(policy_listener_named(p, STR("[::1]:587")), policy_listener_on(p, 587));
-    assert_non_null(table_get(&p->trusted_certificates,
-                              "0123456789abcdef0123456789abcdef01234567", 40));
+    assert_non_null(
+        table_get(&p->trusted_certificates, "0123456789abcdef0123456789abcdef01234567", 40));
     assert_true(p->trusts_networks && p->trusts_certificates);
     assert_string_equal(p->exceptions.any ? "some" : "none", "some");
     assert_int_equal(p->exceptions.count, 3);
@@ -285,12 +316,12 @@ static void values_come_through(void **state)
     addr_parse(STR("192.0.2.200"), &client);
     assert_true(policy_is_monitor(p, &client));
     addr_parse(STR("192.0.2.17"), &client);
-    const struct exception *e = exceptions_find(&p->exceptions, FINDING_TLS_REQUIRED, &client,
-                                                STR(""), &today, NULL);
+    const struct exception *e =
+        exceptions_find(&p->exceptions, FINDING_TLS_REQUIRED, &client, STR(""), &today, NULL);
     assert_non_null(e);
     assert_string_equal(e->reason, "copier \"B\" \\ floor 3");
     assert_string_equal(e->file, path);
-    assert_int_equal(e->line, 32);
+    assert_int_equal(e->line, 29);
     assert_non_null(exceptions_find(&p->exceptions, FINDING_AUTH_MECHANISM, &client,
                                     STR("anna@EXAMPLE.com"), &today, NULL));
 
@@ -365,25 +396,41 @@ static void every_option_is_complete(void **state)
     }
 }
 
-/* docs/configuration.md has a paragraph for each key, with its default. */
+/* A row "| `key` | ... `default` ..." of a table in the documentation. */
+static bool is_documented(const char *text, const struct option *o)
+{
+    char row[80], standard[80];
+    snprintf(row, sizeof row, "\n| `%s` |", o->key);
+    snprintf(standard, sizeof standard, "`%s`", o->fallback ? o->fallback : "");
+    bool needs_default = o->kind < KIND_SCALARS && o->fallback && *o->fallback;
+    for (const char *at = text; (at = strstr(at, row)); at++) {
+        const char *found = strstr(at, standard), *end = strchr(at + 1, '\n');
+        if (!needs_default || (found && found < end))
+            return true;
+    }
+    return false;
+}
+
 static void every_option_is_documented(void **state)
 {
     (void)state;
     char path[512];
     snprintf(path, sizeof path, "%s/docs/configuration.md", source_dir());
-    struct str text = read_file(path);
-    assert_non_null(text.p);
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        char row[80];
-        snprintf(row, sizeof row, "\n| `%s` |", options[i].key);
-        const char *at = memmem(text.p, text.n, row, strlen(row));
-        if (!at)
-            fail_msg("docs/configuration.md does not document \"%s\"", options[i].key);
-    }
-    for (int f = 0; f < FINDING_COUNT; f++)
-        if (!memmem(text.p, text.n, findings[f].id, strlen(findings[f].id)))
+    struct str file = read_file(path);
+    assert_non_null(file.p);
+    assert_true(file.n < TEXT_MAX);
+    char *text = strndup(file.p, file.n);
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (!is_documented(text, &options[i]))
+            fail_msg("docs/configuration.md lacks \"%s\" or its default", options[i].key);
+    for (int f = 0; f < FINDING_COUNT; f++) {
+        char id[80];
+        snprintf(id, sizeof id, "`%s`", findings[f].id);
+        if (!strstr(text, id))
             fail_msg("docs/configuration.md does not mention %s", findings[f].id);
-    free((void *)text.p);
+    }
+    free(text);
+    free((void *)file.p);
 }
 
 /* ---- limits and accidents ---------------------------------------------------------- */
@@ -477,8 +524,8 @@ static void pieces_do_not_matter(void **state)
         struct exceptions_reader x;
         exceptions_begin(&x, &r, "t");
         for (size_t k = 0; k < text.n; k += sizes[i])
-            exceptions_feed(&x, (struct str){text.p + k, text.n - k < sizes[i] ? text.n - k
-                                                                                : sizes[i]});
+            exceptions_feed(
+                &x, (struct str){text.p + k, text.n - k < sizes[i] ? text.n - k : sizes[i]});
         exceptions_end(&x);
         char *given = malloc(TEXT_MAX);
         struct buf b = {given, 0, TEXT_MAX, false};
@@ -545,6 +592,7 @@ int main(void)
         cmocka_unit_test(doubts_have_their_messages),
         cmocka_unit_test(good_files_round_trip),
         cmocka_unit_test(shipped_example_is_right),
+        cmocka_unit_test(switched_off_lines_are_right),
         cmocka_unit_test(defaults_are_as_documented),
         cmocka_unit_test(actions_reach_their_listeners),
         cmocka_unit_test(values_come_through),
