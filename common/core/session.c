@@ -113,19 +113,14 @@ static void agreement(struct session *s, bool agrees)
 void session_find_listener(struct session *s, const struct policy *p, struct str socket_name,
                            struct str told)
 {
-    const struct listener *candidates[] = {
-        policy_listener_named(p, socket_name),
-        policy_listener_named(p, told),
-        policy_listener_on(p, s->server_port),
-    };
-    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
-        if (!candidates[i])
-            continue;
-        if (!s->listener)
-            s->listener = candidates[i];
-        else
-            agreement(s, candidates[i] == s->listener);
-    }
+    const struct listener *by_socket = policy_listener_named(p, socket_name);
+    const struct listener *by_name = policy_listener_named(p, told);
+    const struct listener *named = by_socket ? by_socket : by_name;
+    s->listener = named ? named : policy_listener_on(p, s->server_port);
+    if (by_socket && by_name)
+        agreement(s, by_socket == by_name);
+    if (named && s->server_port)
+        agreement(s, named->port == s->server_port);
     s->listener_told = socket_name.n ? socket_name : told;
     if (s->listener)
         s->known |= FACT_BIT(FACT_LISTENER);

@@ -92,6 +92,7 @@ static void write_line(struct recorder *r, const struct policy *p, const struct 
     if (!l.b.p)
         return; /* off, or lost and counted */
     jline_str(&l, "listener", on->names[0]);
+    jline_str_if(&l, "listener_told", s->listener_told);
     jline_str(&l, "role", str_of(role_names[on->role]));
     jline_str(&l, "mode", str_of(mode_names[on->mode]));
     jline_str(&l, "protocol_state", str_of(stage_names[s->stage]));

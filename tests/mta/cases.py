@@ -129,8 +129,8 @@ MORE = [
     Case("submissions", "smtplib", "TLS at once, no AUTH, trusted network", SENT, "pass", source=TRUSTED, **IMPLICIT),
     Case("submission", "openssl", "no forward secrecy is only noted", SENT, "pass", "tls-cipher-weak",
          version="TLSv1.2", cipher="AES128-GCM-SHA256", **STARTTLS, **LOGIN),
-    Case("submission", "openssl", "TLS 1.0 without AUTH: both findings", NEEDS_AUTH, "reject", "auth-required",
-         ("tls-version",), version="TLSv1", **STARTTLS),
+    Case("submission", "openssl", "TLS 1.0 without AUTH: no password is asked for", OLD_TLS, "reject", "tls-version",
+         ("auth-required",), version="TLSv1", **STARTTLS),
 
     Case("submission", "swaks", "exception for TLS, but AUTH in clear",
          "554 5.7.0 Your password was sent without TLS", "reject", "cleartext-auth",

@@ -148,7 +148,7 @@ def bytes_of_strangers():
                      "encryption_protocol encryption_cipher encryption_keysize policy_context").split():
             for value in values:
                 client.ask(**{name: value})         # which checks the form
-            client.send(request(**NO_AUTH, **{name: "@"}).replace(b"=@\n", b"=\xff\xfe\xc3\x28\n"))
+            client.send(request(**{**NO_AUTH, name: "@"}).replace(b"=@\n", b"=\xff\xfe\xc3\x28\n"))
             client.reply()
         same(client.ask(sasl_username="jürgen@exämple.com", helo_name="höst"), DUNNO, "the answer to UTF-8 names")
         client.no_more()
@@ -368,6 +368,7 @@ listeners:
   - {names: [submissions, smtps], port: 12465, role: submissions}
   - {names: [alternate], port: 12525, role: submission}
   - {names: [six], port: 12687, role: submission}
+  - {names: [fence], port: 587, role: submission}
 trusted:
   networks: [192.0.2.99/32]
   client_certificates:

@@ -346,7 +346,7 @@ static void test_oversized(void **state)
     assert_field(text, "oversized", "\"does_not\",\"list\"");
 
     /* More of them than can be named. */
-    static char names[40][40];
+    static char names[40][64];
     journal_begin(j, &l, &now, "decision", 1);
     for (int i = 0; i < 40; i++) {
         snprintf(names[i], sizeof names[i], "a_name_that_is_as_long_as_they_get_%04d", i);
