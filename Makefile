@@ -161,19 +161,23 @@ deps:
 
 # ---- installing ---------------------------------------------------------------
 PREFIX ?= /usr/local
+DOC := $(DESTDIR)$(PREFIX)/share/doc/mailreeve
 install:
 	$(MAKE) V=rel all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/mailreeve \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
-	    $(DESTDIR)$(PREFIX)/share/doc/mailreeve/findings $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 755 build/rel/mailreeve-policyd $(DESTDIR)$(PREFIX)/sbin
-	install -m 755 build/rel/mailreeve $(DESTDIR)$(PREFIX)/bin
-	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || install -m 644 etc/mailreeve.yaml $(DESTDIR)/etc/mailreeve
-	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 README.md CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/mailreeve
-	install -m 644 docs/findings/*.md $(DESTDIR)$(PREFIX)/share/doc/mailreeve/findings
-	for u in etc/systemd/*; do sed 's|@PREFIX@|$(PREFIX)|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/rel/mailreeve
+	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || \
+	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml
+	for n in 1 5 8; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n; done
+	install -D -m 644 -t $(DOC) *.md
+	install -D -m 644 -t $(DOC)/docs docs/*.md
+	install -D -m 644 -t $(DOC)/docs/findings docs/findings/*.md
+	install -D -m 644 -t $(DOC)/etc/postfix etc/postfix/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/*
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for u in etc/systemd/*; do \
+	    sed 's|@PREFIX@|$(PREFIX)|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
 
 dist:
 	git archive --prefix=mailreeve-$(VERSION)/ -o mailreeve-$(VERSION).tar.gz HEAD

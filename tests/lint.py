@@ -194,7 +194,7 @@ def man_pages_have_the_options_of_the_binary():
             for c in commands:
                 if c not in text:
                     yield f"{page} lacks {c}"
-        for option in set(re.findall(r"(?<![\w-])--?([A-Za-z][a-z-]*)", "\n".join(helps))):
+        for option in set(re.findall(r"(?<![\w-])--?([A-Za-z][a-z-]*)\b", "\n".join(helps))):
             if not re.search(rf"Fl -?{option}\b", text):
                 yield f"{page} lacks -{option}"
 

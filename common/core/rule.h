@@ -9,7 +9,7 @@
  * them is, and holds only when all of them do.
  *
  * To add one: a file in rules/, a line in rules.c, a row in findings.def if
- * the finding is new, a case file in tests/unit/rules/, a page in docs/findings/.
+ * the finding is new, a case file in tests/rules/, a page in docs/findings/.
  */
 #ifndef CORE_RULE_H
 #define CORE_RULE_H

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "edge/config_internal.h"
 
 enum { WORD_MAX = 40, FAR = 99 };
@@ -74,11 +76,19 @@ void help_words(struct problem *p, const char *const *words, int count, struct s
     buf_cstr(&b);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void help_findings(struct problem *p, struct str given)
 {
+    if (!p)
+        return;
     const char *ids[FINDING_COUNT];
     for (int i = 0; i < FINDING_COUNT; i++)
         ids[i] = findings[i].id;
+    qsort(ids, FINDING_COUNT, sizeof *ids, by_name); /* the table is in order of precedence */
     help_words(p, ids, FINDING_COUNT, given);
 }
 

@@ -40,6 +40,18 @@ struct quote quote_of(struct str s)
     return q;
 }
 
+/* Formats; whatever was put in, what comes out is fit for one line of a terminal. */
+static void set_text(char *to, size_t size, const char *fmt, va_list ap)
+{
+    char text[1024];
+    vsnprintf(text, sizeof text, fmt, ap);
+    struct buf b = {to, 0, size, false};
+    struct str rest = str_of(text);
+    while (rest.n && !b.full)
+        buf_str(&b, printable(&rest));
+    buf_cstr(&b);
+}
+
 /* ---- adding ------------------------------------------------------------- */
 
 static struct str line_of(struct str text, unsigned line)
@@ -113,7 +125,7 @@ struct problem *problem_add(struct problems *ps, enum severity severity, const s
     snprintf(p->file, sizeof p->file, "%s", at->file);
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(p->text, sizeof p->text, fmt, ap);
+    set_text(p->text, sizeof p->text, fmt, ap);
     va_end(ap);
     if (line > at->before)
         show_source(p, line_of(at->text, line - at->before));
@@ -145,7 +157,7 @@ void problem_help(struct problem *p, const char *fmt, ...)
         return;
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(p->help, sizeof p->help, fmt, ap);
+    set_text(p->help, sizeof p->help, fmt, ap);
     va_end(ap);
 }
 

@@ -51,3 +51,17 @@ def notes(results, cpus):
     yield "%d disturbed runs repeated" % results.repeated
     for line in results.wrong:
         yield "WRONG: " + line
+
+
+MARKS = "<!-- bench.py --update writes from here -->\n", "<!-- to here -->\n"
+
+
+def update(path, head, rows, foot):
+    """Replaces what stands between the marks in that file."""
+    with open(path, encoding="utf-8") as old:
+        before, rest = old.read().split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    lines = "".join("- %s\n" % line for line in foot)
+    with open(path, "w", encoding="utf-8") as new:
+        new.write("%s%sMeasured %s.\n\n%s\n\n%s%s%s" % (
+            before, MARKS[0], head, show(rows, True), lines, MARKS[1], after))

@@ -17,7 +17,8 @@ import traceback
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(REPOSITORY, os.environ.get("MAILREEVE_BUILD", "build/dev"))
 PROGRAM = os.path.join(BUILD, "mailreeve-policyd")
-SANITIZED = b"__asan_init" in open(PROGRAM, "rb").read() if os.path.exists(PROGRAM) else False
+with open(PROGRAM, "rb") as program:
+    SANITIZED = re.search(rb"__[at]san_init", program.read()) is not None
 SLOW = 4 if SANITIZED else 1            # limits of time are this much wider
 USER = "nobody"
 PATIENCE = 30                           # seconds until a wait counts as a failure
@@ -161,6 +162,7 @@ class Daemon:
         self.listen = listen or [f'"unix:{self.path}"']
         self.min_free = "min_free: 0%"
         self.group = ""
+        self.view = ""              # what leads to its folders from our side
         self.process = None
         self.mark = 0               # where in the log the present process began
         Daemon.running.append(self)
@@ -268,7 +270,7 @@ class Daemon:
             return client.ask(without, **changes)
 
     def segments(self):
-        paths = glob.glob(os.path.join(self.journal_path, "mailreeve-policyd", "*.jsonl"))
+        paths = glob.glob(self.view + os.path.join(self.journal_path, "mailreeve-policyd", "*.jsonl"))
         return sorted(paths, key=lambda path: int(path.rsplit("-", 1)[1].split(".")[0]))
 
     def journal(self, event=None):
@@ -296,7 +298,7 @@ class Daemon:
         return self.journal("reload")
 
     def status(self):
-        with open(os.path.join(self.journal_path, "mailreeve-policyd", "status")) as f:
+        with open(self.view + os.path.join(self.journal_path, "mailreeve-policyd", "status")) as f:
             return json.load(f)
 
     def cpu(self):
@@ -342,10 +344,12 @@ def clean_up():
         daemon.end(check=False)
 
 
+atexit.register(clean_up)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
 def main():
     """Runs the tests whose names contain one of the arguments; all without arguments."""
-    atexit.register(clean_up)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     chosen = [t for t in tests if len(sys.argv) < 2 or any(a in t.__name__ for a in sys.argv[1:])]
     print(f"1..{len(chosen)}")
     failed = 0

@@ -433,6 +433,36 @@ static void every_option_is_documented(void **state)
     free((void *)file.p);
 }
 
+/* Each ```yaml block there is a configuration that can be used as it stands. */
+static void documented_examples_are_right(void **state)
+{
+    (void)state;
+    char path[512];
+    snprintf(path, sizeof path, "%s/docs/configuration.md", source_dir());
+    struct str file = read_file(path);
+    assert_non_null(file.p);
+    char *text = strndup(file.p, file.n);
+    unsigned blocks = 0;
+    for (char *at = text; (at = strstr(at, "```yaml\n")); blocks++) {
+        at += strlen("```yaml\n");
+        char *end = strstr(at, "```");
+        assert_non_null(end);
+        struct problems ps = {0};
+        struct str block = {at, (size_t)(end - at)};
+        struct config *c = config_parse_at(block, path, &today, &ps);
+        for (unsigned i = 0; i < ps.count; i++)
+            print_error("example %u:%u: %s\n", blocks, ps.list[i].line, ps.list[i].text);
+        assert_non_null(c);
+        assert_int_equal(ps.count, 0);
+        config_free(c);
+        problems_free(&ps);
+        at = end;
+    }
+    assert_true(blocks >= 4);
+    free(text);
+    free((void *)file.p);
+}
+
 /* ---- limits and accidents ---------------------------------------------------------- */
 
 static void too_large_is_refused(void **state)
@@ -599,6 +629,7 @@ int main(void)
         cmocka_unit_test(exceptions_file_is_read),
         cmocka_unit_test(every_option_is_complete),
         cmocka_unit_test(every_option_is_documented),
+        cmocka_unit_test(documented_examples_are_right),
         cmocka_unit_test(too_large_is_refused),
         cmocka_unit_test(unreadable_is_told),
         cmocka_unit_test(the_worst_problems_are_kept),

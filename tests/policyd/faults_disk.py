@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal's disk is full or frozen, and the daemon is killed: answers go on, what is lost is counted."""
+import ctypes
+import fcntl
+import os
+import signal
+import subprocess
+import tempfile
+import time
+
+from daemon import (AUTHENTICATE, DUNNO, EX_UNAVAILABLE, NO_AUTH, SLOW, Daemon, Failure, expect, note, request, same,
+                    test, wait_for)
+from load import Load, ask_many
+
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
+
+
+class Disk:
+    """A small file system in a mount namespace of its own, which a process holds."""
+
+    def __init__(self, mount, prepare="true"):
+        """mount: the shell's command, with $1 for the mount point; prepare: what comes before it."""
+        self.folder = tempfile.mkdtemp(prefix="mailreeve-test-")
+        os.chmod(self.folder, 0o755)
+        self.point = os.path.join(self.folder, "disk")
+        os.mkdir(self.point)
+        script = (f"mount --make-rprivate / 2>/dev/null; {prepare} && {mount} && chmod 755 \"$1\" && echo mounted && "
+                  "read ended; umount \"$1\"")
+        self.holder = subprocess.Popen(["unshare", "-m", "--propagation", "unchanged", "sh", "-c", script, "sh", self.point],
+                                       cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, text=True)
+        self.works = self.holder.stdout.readline() == "mounted\n"
+        self.view = f"/proc/{self.holder.pid}/root"
+        self.enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.holder.stdin.close()
+        self.holder.wait()
+        self.holder.stdout.close()
+        subprocess.run(["rm", "-rf", "--one-file-system", self.folder], check=True)
+
+    def daemon(self, **how):
+        """A daemon whose journal is there."""
+        d = Daemon(start=False, **how)
+        d.journal_path, d.view = os.path.join(self.point, "journal"), self.view
+        d.configure()
+        d.start(prefix=self.enter)
+        return d
+
+    def ioctl(self, number):
+        fd = os.open(self.view + self.point, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, number, 0)
+        finally:
+            os.close(fd)
+
+    def fill(self):
+        with open(f"{self.view}{self.point}/filler", "wb", buffering=0) as f:
+            try:
+                while f.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def free(self):
+        os.unlink(f"{self.view}{self.point}/filler")
+
+
+@test
+def full_disk():
+    """a full journal disk: answers go on, the loss is counted, said loudly, and journaled when there is room again"""
+    with Disk('mount -t tmpfs -o size=24m tmpfs "$1"') as disk, disk.daemon() as d, d.client() as client:
+        expect(disk.works, "no tmpfs to be had")
+        ask_many(client, 0, 100, **NO_AUTH)
+        d.settled()
+        disk.fill()
+        with Load(d, [DUNNO]) as load:
+            count = 20_000
+            same(set(ask_many(client, 1000, count, **NO_AUTH)), {AUTHENTICATE}, "the answers on a full disk")
+            wait_for("the alarm", lambda: "error: JOURNAL STALLED: cannot write: No space left" in d.logged())
+        load.tell(0.25 * SLOW)
+        disk.free()
+        wait_for("it to resume", lambda: "warning: journal resumed; " in d.logged())
+        wait_for("the loss in the journal", lambda: d.journal("lost"))
+        said = int(d.logged().split("journal resumed; ")[1].split()[0])
+        same(d.ask(instance="after"), DUNNO, "the answer after it")
+        wait_for("new lines", lambda: d.decisions(instance="after"))
+        lost = sum(line["count"] for line in d.journal("lost"))
+        same(said, lost, "the loss in log and journal")
+        seen = [line["instance"] for line in d.decisions() if line["instance"].startswith("many.")]
+        note(f"{lost} of {count} lost")
+        same(len(set(seen)), len(seen), "lines without those that are there twice")
+        loads = sum(load.seen.values())
+        journaled = len(d.decisions()) - 2                  # without the fence and "after"
+        same(journaled + lost, 100 + count + loads, "lines and losses")
+        expect(lost > 1000, "the ring was not full")
+        # Every seq that is missing is in the losses.
+        numbers = {line["seq"] for line in d.journal()}
+        same(max(numbers) - min(numbers) + 1 - len(numbers), lost, "the gaps in seq")
+        same(d.status()["journal"]["lost"], lost, "the loss in the status")
+
+
+@test
+def too_little_space():
+    """less space than min_free: nothing more is written, that is said, and a reload can change it"""
+    with Disk('mount -t tmpfs -o size=8m tmpfs "$1"') as disk, disk.daemon() as d:
+        d.settled()
+        before = len(d.journal())
+        d.min_free = "min_free: 99%"
+        disk.fill()
+        d.configure()
+        d.hang_up()
+        wait_for("the reload", lambda: "read again" in d.logged())
+        disk.free()
+        with open(f"{disk.view}{disk.point}/filler", "wb") as f:
+            f.write(bytes(1 << 20))
+        wait_for("the alarm", lambda: "less free disk space than journal.min_free" in d.logged() or d.ask() is None)
+        same(len(d.journal()), before, "lines written with too little space")
+        d.min_free = "min_free: 0%"
+        d.configure()
+        d.hang_up()
+        wait_for("it to resume", lambda: "journal resumed; 0 events" in d.logged())
+        wait_for("the reloads in the journal", lambda: len(d.reloads()) == 2)
+
+
+def frozen(d, disk, freeze, thaw):
+    """What must hold while the disk does not answer, and after it."""
+    with d.client() as client, Load(d, [DUNNO]) as load:
+        ask_many(client, 0, 100, **NO_AUTH)
+        d.settled()
+        freeze()
+        same(set(ask_many(client, 100, 500, **NO_AUTH)), {AUTHENTICATE}, "the answers while it is frozen")
+        wait_for("the alarm", lambda: "error: JOURNAL STALLED: the disk has not answered for" in d.logged())
+        same(set(ask_many(client, 600, 500, **NO_AUTH)), {AUTHENTICATE}, "the answers while it is frozen")
+        thaw()
+        wait_for("it to resume", lambda: "journal resumed; 0 events" in d.logged())
+    load.tell(0.25 * SLOW)
+    d.settled()
+    seen = [line["instance"] for line in d.decisions() if line["instance"].startswith("many.")]
+    same(seen, [f"many.{i}" for i in range(1100)], "the decisions in the journal")
+
+
+def stop_while_frozen(d):
+    """SIGTERM; the main thread must be done in time, though a thread that the kernel holds cannot be ended."""
+    d.ask(instance="frozen")
+    begun, pid = time.monotonic(), d.pid
+    os.kill(pid, signal.SIGTERM)
+
+    def done():
+        try:
+            with open(f"/proc/{pid}/task/{pid}/stat") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+    wait_for("the end", done, 10 * SLOW)
+    note(f"SIGTERM took {time.monotonic() - begun:.1f} s")
+    expect("events could not be written to the journal" in d.logged(), d.logged()[-500:])
+    expect("stopped\n" in d.logged(), d.logged()[-500:])
+
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+
+@test
+def frozen_disk():
+    """a frozen journal disk: answers go on, that is said, nothing is lost; SIGTERM ends it within 10 s"""
+    with Disk('mount -o loop image "$1"', "truncate -s 16M image && mkfs.ext4 -q image") as disk:
+        if disk.works:
+            note("an ext4 image on a loop device, frozen by FIFREEZE")
+            with disk.daemon() as d:
+                frozen(d, disk, lambda: disk.ioctl(FIFREEZE), lambda: disk.ioctl(FITHAW))
+                disk.ioctl(FIFREEZE)
+                try:
+                    stop_while_frozen(d)
+                finally:
+                    disk.ioctl(FITHAW)
+                same(d.ended(), 0, "the exit code")
+            return
+    note("there is no loop device: the journal's writer thread is held by ptrace")
+    with Daemon() as d:
+        frozen(d, None, lambda: hold_writer(d), lambda: let_go(d))
+        hold_writer(d)
+        stop_while_frozen(d)
+        same(d.ended(), 0, "the exit code")
+
+
+def hold_writer(d):
+    """Stops the thread that writes the journal, which is the last one that was started."""
+    d.held = max(map(int, os.listdir(f"/proc/{d.pid}/task")))
+    for call in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+        if libc.ptrace(call, d.held, None, None) != 0:
+            raise Failure(f"ptrace: {os.strerror(ctypes.get_errno())}")
+    os.waitpid(d.held, 0x40000000)                  # __WALL
+
+
+def let_go(d):
+    libc.ptrace(PTRACE_DETACH, d.held, None, None)
+
+
+# ---- the end ----
+
+@test
+def killed():
+    """SIGKILL: what was decided 100 ms before is in the journal, which stays readable; a restart goes on"""
+    with Daemon() as d:
+        decided, client = {}, d.client()
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            number = len(decided)
+            client.send(request(instance=f"kill.{number}", **NO_AUTH))
+            same(client.reply(), AUTHENTICATE, "the answer")
+            decided[f"kill.{number}"] = time.monotonic()
+        killed_at = time.monotonic()
+        os.kill(d.pid, signal.SIGKILL)
+        d.ended()
+        client.close()
+        seen = [line["instance"] for line in d.decisions()]
+        missing = [i for i in decided if i not in set(seen)]
+        same(seen, list(decided)[:len(seen)], "the decisions in the journal")
+        note(f"{len(missing)} of {len(decided)} missing: "
+             + (f"the last {(killed_at - decided[missing[0]]) * 1000:.0f} ms" if missing else "nothing"))
+        expect(all(killed_at - decided[i] < 0.1 * SLOW for i in missing), "older ones are missing")
+        segments = d.segments()
+        before = {path: open(path, "rb").read() for path in segments}
+        d.start()
+        same(d.ask(instance="again"), DUNNO, "the answer after the restart")
+        d.settled()
+        same(len(d.decisions(instance="again")), 1, "the new lines")
+        same({path: open(path, "rb").read() for path in segments}, before, "the old segments")
+        same(len({line["boot"] for line in d.journal()}), 2, "the number of boots")
+
+
+@test
+def second_writer():
+    """a second writer on the same journal: refused with exit code 69, naming the process that has it"""
+    with Daemon() as d, Daemon(start=False) as second:
+        second.journal_path = d.journal_path
+        second.configure()
+        second.start(wait=False)
+        same(second.ended(), EX_UNAVAILABLE, "the exit code")
+        expect(f"another mailreeve-policyd writes this journal already: pid {d.pid}" in second.logged(), second.logged())
+        same(d.ask(), DUNNO, "the answer of the first")
+
+
+@test
+def drained():
+    """SIGTERM: everything that was answered is in the journal, and `stop` is its last line"""
+    with Daemon() as d, d.client() as client:
+        ask_many(client, 0, 5000, at_once=5000, **NO_AUTH)
+        d.stop()
+        same([line["instance"] for line in d.decisions()], [f"many.{i}" for i in range(5000)], "the journal")
+        same(d.journal()[-1]["event"], "stop", "the last line")
+        same([line["seq"] for line in d.journal()], list(range(1, 5003)), "the numbers of the lines")
+        same(client.reply(), None, "what came after")
