@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policyd/transactions.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 
-enum { SETS = 4096, WAYS = 4 }; /* 16,384 transactions: 320 kB */
+enum { SETS = 4096, WAYS = 4 }; /* 16,384 transactions: 256 KiB */
 
 struct slot {
     uint64_t hash; /* 0: free */
@@ -12,16 +13,20 @@ struct slot {
 };
 
 struct transactions {
+    alignas(64) struct slot slots[SETS][WAYS]; /* a set is one cache line */
     struct sipkey key;
     uint32_t tick;
-    struct slot slots[SETS][WAYS];
+    bool mails; /* a MAIL was put: it may be handed on (smtpd_delay_reject = no) */
 };
+_Static_assert(sizeof(struct slot[WAYS]) == 64, "a set is one cache line");
 
 struct transactions *transactions_new(const struct sipkey *key)
 {
-    struct transactions *t = calloc(1, sizeof *t);
-    if (t)
+    struct transactions *t = aligned_alloc(alignof(struct transactions), sizeof *t);
+    if (t) {
+        memset(t, 0, sizeof *t);
         t->key = *key;
+    }
     return t;
 }
 
@@ -75,7 +80,7 @@ bool transactions_find(struct transactions *t, const struct session *s, struct d
         return false;
     uint64_t hash = instance_hash(t, s);
     struct slot *slot = find(t, hash), *mail = NULL;
-    if (!slot && s->stage == STAGE_RCPT)
+    if (!slot && t->mails && s->stage == STAGE_RCPT)
         slot = mail = find(t, mail_hash(t, s));
     if (!slot)
         return false;
@@ -94,7 +99,7 @@ void transactions_put(struct transactions *t, const struct session *s, const str
     if (s->instance.n)
         hash = instance_hash(t, s);
     else if (s->stage == STAGE_MAIL)
-        hash = mail_hash(t, s);
+        hash = mail_hash(t, s), t->mails = true;
     if (hash)
         put(t, hash, d);
 }

@@ -13,26 +13,24 @@ static uint64_t rotl(uint64_t v, int n)
     return v << n | v >> (64 - n);
 }
 
-static inline void rounds(struct state *s, int n)
+static inline void mix(struct state *s)
 {
-    while (n--) {
-        s->a += s->b;
-        s->c += s->d;
-        s->b = rotl(s->b, 13) ^ s->a;
-        s->d = rotl(s->d, 16) ^ s->c;
-        s->a = rotl(s->a, 32);
-        s->c += s->b;
-        s->a += s->d;
-        s->b = rotl(s->b, 17) ^ s->c;
-        s->d = rotl(s->d, 21) ^ s->a;
-        s->c = rotl(s->c, 32);
-    }
+    s->a += s->b;
+    s->c += s->d;
+    s->b = rotl(s->b, 13) ^ s->a;
+    s->d = rotl(s->d, 16) ^ s->c;
+    s->a = rotl(s->a, 32);
+    s->c += s->b;
+    s->a += s->d;
+    s->b = rotl(s->b, 17) ^ s->c;
+    s->d = rotl(s->d, 21) ^ s->a;
+    s->c = rotl(s->c, 32);
 }
 
 static inline void absorb(struct state *s, uint64_t word)
 {
     s->d ^= word;
-    rounds(s, 2);
+    mix(s);
     s->a ^= word;
 }
 
@@ -55,6 +53,8 @@ uint64_t siphash(const struct sipkey *key, const void *p, size_t n)
         memcpy(&word, at, n % 8);
     absorb(&s, le64toh(word) | (uint64_t)n << 56);
     s.c ^= 0xff;
-    rounds(&s, 4);
+    mix(&s);
+    mix(&s);
+    mix(&s);
     return s.a ^ s.b ^ s.c ^ s.d;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SipHash-2-4 with a 64-bit result (Aumasson and Bernstein, 2012): the hash of
+ * SipHash-1-3 with a 64-bit result (Aumasson and Bernstein, 2012): the hash of
  * every table whose keys come from strangers, who without the key cannot aim
  * at one bucket. OpenSSL has it too, behind an allocation per call; the tests
  * hold this one against OpenSSL's.

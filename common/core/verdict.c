@@ -49,26 +49,20 @@ static struct answer ask(const struct policy *p, const struct session *s, const 
 
 static void count(struct verdict *v, enum finding f, const struct answer *a)
 {
-    switch (a->outcome) {
-    case OUTCOME_NO_DATA:
-        v->no_data |= FINDING_BIT(f);
-        break;
-    case OUTCOME_TRUSTED:
-        v->trusted |= FINDING_BIT(f);
-        break;
-    case OUTCOME_EXCEPTED:
-        v->excepted |= FINDING_BIT(f);
-        break;
-    case OUTCOME_BROKEN:
-        v->broken |= FINDING_BIT(f);
-        /* The strictest decides; among equals the first in the table. */
-        if (a->action > v->would || (a->action == v->would && f < v->finding)) {
-            v->would = a->action;
-            v->finding = f;
-        }
-        break;
-    default:
-        break;
+    finding_set *const sets[OUTCOME_COUNT] = {
+        [OUTCOME_NO_DATA] = &v->no_data,
+        [OUTCOME_TRUSTED] = &v->trusted,
+        [OUTCOME_EXCEPTED] = &v->excepted,
+        [OUTCOME_BROKEN] = &v->broken,
+    };
+    if (sets[a->outcome])
+        *sets[a->outcome] |= FINDING_BIT(f);
+    if (a->outcome != OUTCOME_BROKEN)
+        return;
+    /* The strictest decides; among equals the first in the table. */
+    if (a->action > v->would || (a->action == v->would && f < v->finding)) {
+        v->would = a->action;
+        v->finding = f;
     }
 }
 

@@ -191,7 +191,7 @@ struct exceptions_reader {
     const char *file; /* lives as long as the policy */
     unsigned line;
     size_t n;
-    bool too_long, failed;
+    bool too_long;
     const char *recent[RECENT_TEXTS]; /* reasons and owners repeat: each is kept once */
     char text[EXCEPTION_LINE_MAX];
 };

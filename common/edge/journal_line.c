@@ -185,6 +185,24 @@ static void oversized(struct jline *l, const char *name, size_t name_n)
     l->reserved += name_n + list_n;
 }
 
+/* A name: short, so that calling memcpy() would cost more than it does. */
+static inline char *put_name(char *out, const char *p, size_t n)
+{
+    uint64_t eight;
+    if (n < 8) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = p[i];
+        return out + n;
+    }
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        memcpy(&eight, p + i, 8);
+        memcpy(out + i, &eight, 8);
+    }
+    memcpy(&eight, p + n - 8, 8);
+    memcpy(out + n - 8, &eight, 8);
+    return out + n;
+}
+
 /* The name; false: there is no room for that and `value_n` bytes. */
 static inline bool field(struct jline *l, const char *name, size_t name_n, size_t value_n)
 {
@@ -193,7 +211,7 @@ static inline bool field(struct jline *l, const char *name, size_t name_n, size_
     char *out = l->b.p + l->b.n;
     *out++ = ',';
     *out++ = '"';
-    out = put(out, name, name_n);
+    out = put_name(out, name, name_n);
     *out++ = '"';
     *out++ = ':';
     l->b.n = (size_t)(out - l->b.p);

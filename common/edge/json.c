@@ -11,13 +11,42 @@ static bool stands_for_byte(uint32_t c)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Not zero if one of eight bytes cannot stand in a JSON string as it is. */
+/* Not zero if one of eight bytes cannot stand in a JSON string as it is. (Which
+ * one it does not say: a borrow may raise the bits of those above it, too.) */
 static inline uint64_t not_plain8(uint64_t x)
 {
     uint64_t quote = x ^ EACH('"'), backslash = x ^ EACH('\\');
     uint64_t from_del = (x + EACH(1)) | x; /* 0x7f and all above get their top bit */
     return ((x - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1)) | from_del) & EACH(0x80);
-    /* A borrow out of a lower byte may also raise a bit: then the slow way decides. */
+}
+
+/* Copies n bytes, also where they must not stand as they are; false if any must not. */
+static inline bool copy_plain(char *out, const char *p, size_t n)
+{
+    uint64_t bad = 0, eight;
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8) {
+            memcpy(&eight, p + i, 8);
+            memcpy(out + i, &eight, 8);
+            bad |= not_plain8(eight);
+        }
+        memcpy(&eight, p + n - 8, 8); /* the last eight, which may overlap */
+        memcpy(out + n - 8, &eight, 8);
+        return (bad | not_plain8(eight)) == 0;
+    }
+    if (n >= 4) {
+        uint32_t first, last;
+        memcpy(&first, p, 4);
+        memcpy(&last, p + n - 4, 4);
+        memcpy(out, &first, 4);
+        memcpy(out + n - 4, &last, 4);
+        return not_plain8((uint64_t)last << 32 | first) == 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] = p[i];
+        bad |= not_plain8((uint8_t)p[i] | EACH(' ') << 8);
+    }
+    return bad == 0;
 }
 
 static inline bool plain(unsigned char c)
@@ -55,43 +84,40 @@ static size_t spell(struct str s, char out[6], size_t *ret_n)
     return used;
 }
 
+/* Behind the opening quote; false if it does not fit. */
+static bool put_spelled(struct buf *b, struct str s)
+{
+    while (s.n) {
+        char spelling[6];
+        size_t n = 1, used = 1;
+        if (plain((unsigned char)*s.p))
+            spelling[0] = *s.p;
+        else
+            used = spell(s, spelling, &n);
+        buf_put(b, spelling, n);
+        s.p += used, s.n -= used;
+    }
+    buf_char(b, '"');
+    return !b->full;
+}
+
 void json_put_string(struct buf *b, struct str s)
 {
-    char *out = b->p + b->n, *const end = b->p + b->cap;
-    if (b->full || end - out < 2) {
+    size_t before = b->n, room = b->full ? 0 : b->cap - b->n;
+    if (room < 2 || s.n > room - 2) { /* no spelling is shorter than what it spells */
         b->full = true;
         return;
     }
+    char *out = b->p + before;
     *out++ = '"';
-    while (s.n) {
-        uint64_t eight;
-        while (s.n >= 8 && end - out >= 8) {
-            memcpy(&eight, s.p, 8);
-            if (not_plain8(eight))
-                break;
-            memcpy(out, &eight, 8);
-            s.p += 8, s.n -= 8, out += 8;
-        }
-        /* What is left, or the eight in which something must be spelled out. */
-        for (size_t i = s.n < 8 ? s.n : 8; i && out < end && plain((unsigned char)*s.p); i--)
-            *out++ = *s.p++, s.n--;
-        if (s.n && !plain((unsigned char)*s.p)) {
-            char spelling[6];
-            size_t n, used = spell(s, spelling, &n);
-            if ((size_t)(end - out) < n)
-                break;
-            memcpy(out, spelling, n);
-            s.p += used, s.n -= used, out += n;
-        } else if (out == end) {
-            break;
-        }
+    b->n++;
+    /* Nearly always there is nothing to spell. */
+    if (copy_plain(out, s.p, s.n)) {
+        out[s.n] = '"';
+        b->n += s.n + 1;
+    } else if (!put_spelled(b, s)) {
+        b->n = before;
     }
-    if (s.n || out == end) {
-        b->full = true;
-        return;
-    }
-    *out++ = '"';
-    b->n = (size_t)(out - b->p);
 }
 
 /* ---- decoding ----------------------------------------------------------- */

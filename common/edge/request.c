@@ -9,33 +9,30 @@ const struct str attribute_names[ATTR_COUNT] = {
 #undef ATTRIBUTE
 };
 
-/* Postfix sends them in order, so the one behind the last is nearly always right. */
-static unsigned find(struct str name, unsigned guess)
+/* How long the name is if the line begins with `name=`, else 0. */
+static size_t begins_with(struct str line, enum attribute a)
 {
-    for (unsigned i = 0; i < ATTR_COUNT; i++) {
-        unsigned a = guess + i < ATTR_COUNT ? guess + i : guess + i - ATTR_COUNT;
-        if (str_eq(name, attribute_names[a]))
-            return a;
-    }
-    return ATTR_COUNT;
+    struct str name = attribute_names[a];
+    return line.n > name.n && line.p[name.n] == '=' && memcmp(line.p, name.p, name.n) == 0 ? name.n
+                                                                                            : 0;
 }
 
 /* One line without its newline. False: not `name=value`. */
 static bool take_line(struct request *r, struct str line, unsigned *guess)
 {
-    const char *equals = memchr(line.p, '=', line.n);
-    if (!equals || equals == line.p)
-        return false;
-    struct str name = {line.p, (size_t)(equals - line.p)};
-    unsigned a = find(name, *guess);
-    if (a == ATTR_COUNT)
-        return true;
+    size_t name = 0;
+    unsigned a = *guess;
+    /* Postfix sends them in order, so the one behind the last is nearly always right. */
+    for (unsigned i = 0; i < ATTR_COUNT && !(name = begins_with(line, a)); i++)
+        a = a + 1 < ATTR_COUNT ? a + 1 : 0;
+    if (!name) /* not one of ours; but it must be one */
+        return line.p[0] != '=' && memchr(line.p, '=', line.n);
     *guess = a + 1 < ATTR_COUNT ? a + 1 : 0;
     if (request_has(r, a)) {
         r->duplicates++;
     } else {
         r->present |= UINT32_C(1) << a;
-        r->value[a] = (struct str){equals + 1, line.n - name.n - 1};
+        r->value[a] = (struct str){line.p + name + 1, line.n - name - 1};
     }
     return true;
 }

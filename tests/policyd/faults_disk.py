@@ -108,7 +108,6 @@ def too_little_space():
     """less space than min_free: nothing more is written, that is said, and a reload can change it"""
     with Disk('mount -t tmpfs -o size=8m tmpfs "$1"') as disk, disk.daemon() as d:
         d.settled()
-        before = len(d.journal())
         d.min_free = "min_free: 99%"
         disk.fill()
         d.configure()
@@ -118,17 +117,22 @@ def too_little_space():
         with open(f"{disk.view}{disk.point}/filler", "wb") as f:
             f.write(bytes(1 << 20))
         wait_for("the alarm", lambda: "less free disk space than journal.min_free" in d.logged() or d.ask() is None)
+        before = len(d.journal())
+        for i in range(100):
+            same(d.ask(instance=f"space.{i}"), DUNNO, "the answer with too little space")
         same(len(d.journal()), before, "lines written with too little space")
         d.min_free = "min_free: 0%"
         d.configure()
         d.hang_up()
         wait_for("it to resume", lambda: "journal resumed; 0 events" in d.logged())
+        wait_for("those lines", lambda: d.decisions(instance="space.99"))
         wait_for("the reloads in the journal", lambda: len(d.reloads()) == 2)
 
 
 def frozen(d, disk, freeze, thaw):
     """What must hold while the disk does not answer, and after it."""
-    with d.client() as client, Load(d, [DUNNO]) as load:
+    # Passes on role smtp are not journaled, so this load does not fill the ring.
+    with d.client() as client, Load(d, [DUNNO], server_port="25", **NO_AUTH) as load:
         ask_many(client, 0, 100, **NO_AUTH)
         d.settled()
         freeze()
@@ -220,7 +224,7 @@ def killed():
         d.ended()
         client.close()
         seen = [line["instance"] for line in d.decisions()]
-        missing = [i for i in decided if i not in set(seen)]
+        missing = list(decided)[len(seen):]
         same(seen, list(decided)[:len(seen)], "the decisions in the journal")
         note(f"{len(missing)} of {len(decided)} missing: "
              + (f"the last {(killed_at - decided[missing[0]]) * 1000:.0f} ms" if missing else "nothing"))
@@ -251,7 +255,7 @@ def second_writer():
 def drained():
     """SIGTERM: everything that was answered is in the journal, and `stop` is its last line"""
     with Daemon() as d, d.client() as client:
-        ask_many(client, 0, 5000, at_once=5000, **NO_AUTH)
+        ask_many(client, 0, 5000, at_once=500, **NO_AUTH)
         d.stop()
         same([line["instance"] for line in d.decisions()], [f"many.{i}" for i in range(5000)], "the journal")
         same(d.journal()[-1]["event"], "stop", "the last line")

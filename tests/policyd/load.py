@@ -69,12 +69,15 @@ class Load:
         expect(percentile(times, .99) < limit, f"p99 is not below {limit} s")
 
 
-def ask_many(client, first, count, at_once=200, **changes):
-    """So many decisions, of the instances `many.<number>`; the answers."""
+def ask_many(client, first, count, at_once=200, spread=1, **changes):
+    """So many decisions, of the instances `many.<number>`, each of a client of its own, whose addresses are `spread` apart;
+    the answers."""
+    head, tail = request(instance="@", client_address="@", **changes).decode().split("client_address=@\n")
+    middle, tail = tail.split("instance=@\n")
     answers = []
     for begin in range(first, first + count, at_once):
         numbers = range(begin, min(begin + at_once, first + count))
-        client.send(b"".join(request(instance=f"many.{i}", client_address=f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}",
-                                     **changes) for i in numbers))
+        client.send("".join([f"{head}client_address=10.{i * spread >> 16 & 255}.{i * spread >> 8 & 255}.{i * spread & 255}\n"
+                             f"{middle}instance=many.{i}\n{tail}" for i in numbers]).encode())
         answers += client.replies(len(numbers))
     return answers

@@ -81,12 +81,12 @@ def silent_at_the_limit():
         d.start(prefix=["prlimit", "--nofile=128:128"])
         first = d.client()
         same(first.ask(), DUNNO, "the answer")
-        silent = [d.client() for _ in range(200)]
+        silent = [d.client() for _ in range(150)]
         with d.client() as client:
             same(client.ask(), DUNNO, "the answer to one that asks")
         same(first.ask(), DUNNO, "the answer on a connection that asked before")
         closed = [client for client in silent if select.select([client.socket], [], [], 0)[0]]
-        note(f"{len(closed)} of 200 closed")
+        note(f"{len(closed)} of 150 closed")
         expect(len(closed) >= 90, "too few were closed")
 
 
@@ -105,11 +105,11 @@ def slow_readers():
     with Daemon() as d, Load(d, [DUNNO]) as load:
         ask_many(d.client(), 0, 2000)
         text, memory = request(**NO_AUTH) * 100, d.rss()
-        sent, peers = [], [d.client() for _ in range(20)]
+        sent, peers = [], [d.client() for _ in range(10)]
         for client in peers:
             client.socket.setblocking(False)
             n = 0
-            while select.select([], [client.socket], [], 0.2)[1]:
+            while select.select([], [client.socket], [], 0.1)[1]:
                 n += client.socket.send(text[n % len(text):])
             client.socket.settimeout(30)
             sent.append(n)
@@ -152,9 +152,9 @@ def memory_stays():
     """200,000 decisions about as many clients: the memory stays as it is"""
     with Daemon() as d, d.client() as client:
         count = 40_000 if SANITIZED else 200_000
-        ask_many(client, 0, 30_000, at_once=400, **NO_AUTH)
+        ask_many(client, 0, 30_000, at_once=400, spread=256, **NO_AUTH)
         memory = d.rss()
-        answers = ask_many(client, 30_000, count, at_once=400, **NO_AUTH)
+        answers = ask_many(client, 30_000, count, at_once=400, spread=256, **NO_AUTH)
         same(set(answers), {AUTHENTICATE}, "the answers")
         grown = d.rss() - memory
         note(f"{grown / 1024:.0f} KiB more after {count} requests")
@@ -176,11 +176,11 @@ def nobody_reads_stderr():
             while b": ready\n" not in said:
                 said += os.read(read, 65536)
             with d.client() as client:
-                same(set(ask_many(client, 0, 3000, **NO_AUTH)), {AUTHENTICATE}, "the answers")
+                same(set(ask_many(client, 0, 3000, spread=256, **NO_AUTH)), {AUTHENTICATE}, "the answers")
                 os.set_blocking(read, False)
                 while stderr.read(65536):
                     pass
-                same(set(ask_many(client, 1 << 20, 10, **NO_AUTH)), {AUTHENTICATE}, "the answers")
+                same(set(ask_many(client, 4000, 10, spread=256, **NO_AUTH)), {AUTHENTICATE}, "the answers")
             expect(re.search(rb"[0-9]+ lines of this log were lost", stderr.read(65536) or b""), "the loss was not said")
 
 

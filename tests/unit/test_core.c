@@ -165,7 +165,10 @@ static void test_siphash(void **state)
     unsigned char k[16], text[64];
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
     size_t size = 8;
+    unsigned c = 1, d = 3;
     OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+                           OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &c),
+                           OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &d),
                            OSSL_PARAM_construct_end()};
     for (int i = 0; i < 16; i++)
         k[i] = (unsigned char)i;
