@@ -120,16 +120,17 @@ static void show_policy(const struct status_report *r)
     snprintf(text, sizeof text, "%s at %s%s%s", r->reload_ok ? "ok" : "FAILED", r->reload_at,
              r->reload_why[0] ? ": " : "", r->reload_why);
     line("last reload", text);
-    if (!r->reload_ok)
+    if (!r->reload_ok && r->running)
         line("", "the policy from before is still in force");
 }
 
 static void show_journal(const struct status_report *r)
 {
     char text[400], lines[32], size[32], lost[32];
-    snprintf(text, sizeof text, "%s lines (%s) written, %s lost%s%s", grouped(r->journal.lines, lines),
-             bytes(r->journal.bytes, size), grouped(r->journal.lost, lost),
-             r->journal.segment[0] ? ", in " : "", r->journal.segment);
+    snprintf(text, sizeof text, "%s lines (%s) written, %s lost%s%s",
+             grouped(r->journal.lines, lines), bytes(r->journal.bytes, size),
+             grouped(r->journal.lost, lost), r->journal.segment[0] ? ", in " : "",
+             r->journal.segment);
     line("journal", text);
     if (r->journal.stalled) {
         snprintf(text, sizeof text, "STALLED: %s; %" PRIu64 " %% of the buffer in memory is used",
@@ -159,9 +160,9 @@ static void show_counters(const struct status_report *r)
             }
         }
         if (pass == 0)
-            printf("  counters\n");
+            printf("  counters%s\n", width ? "" : "       all are zero");
     }
-    if (zero)
+    if (width && zero)
         printf("    (%d more are zero)\n", zero);
 }
 

@@ -74,7 +74,7 @@ struct session {
 
     /* Facts, for rules. */
     const struct listener *listener;
-    struct addr client, server;
+    struct addr client;
     uint16_t client_port, server_port; /* 0: unknown */
     bool trusted, tls, auth, cleartext_auth, agrees;
     unsigned tls_version;

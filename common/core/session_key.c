@@ -3,7 +3,9 @@
 
 uint64_t session_key(const struct sipkey *key, const struct session *s)
 {
-    if (!s->client.bits || !s->server.bits || !s->client_port || !s->server_port)
+    struct addr server;
+    if (!s->client.bits || !s->client_port || !s->server_port ||
+        !addr_parse(s->server_text, &server))
         return 0;
     const uint8_t ports[4] = {
         (uint8_t)(s->client_port >> 8),
@@ -13,7 +15,7 @@ uint64_t session_key(const struct sipkey *key, const struct session *s)
     };
     uint8_t text[2 * sizeof s->client.b + sizeof ports];
     memcpy(text, s->client.b, sizeof s->client.b);
-    memcpy(text + sizeof s->client.b, s->server.b, sizeof s->server.b);
+    memcpy(text + sizeof s->client.b, server.b, sizeof server.b);
     memcpy(text + 2 * sizeof s->client.b, ports, sizeof ports);
     uint64_t hash = siphash(key, text, sizeof text);
     return hash ? hash : 1;

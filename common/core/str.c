@@ -24,10 +24,9 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *ret)
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9')
             return false;
-        uint64_t digit = (uint64_t)(s.p[i] - '0');
-        if (v > (max - digit) / 10 || digit > max)
+        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, s.p[i] - '0', &v) ||
+            v > max)
             return false;
-        v = v * 10 + digit;
     }
     *ret = v;
     return true;

@@ -8,81 +8,75 @@ const char *const outcome_names[OUTCOME_COUNT] = {
 };
 
 /* A broken rule: does the policy let this client break it? */
-static void excuse(const struct policy *p, const struct session *s, const struct rule *r,
-                   const struct now *now, struct answer *a)
+static enum outcome excuse(const struct policy *p, const struct session *s, const struct rule *r,
+                           const struct now *now, struct answer *a)
 {
-    a->outcome = OUTCOME_BROKEN;
     if (r->trusted_excused) {
         if (!session_knows(s, FACT_BIT(FACT_TRUSTED))) {
-            a->outcome = OUTCOME_NO_DATA;
             a->lacks = FACT_BIT(FACT_TRUSTED);
-            return;
+            return OUTCOME_NO_DATA;
         }
-        if (s->trusted) {
-            a->outcome = OUTCOME_TRUSTED;
-            return;
-        }
+        if (s->trusted)
+            return OUTCOME_TRUSTED;
     }
-    a->exception = exceptions_find(&p->exceptions, r->finding, &s->client, s->user, now,
-                                   &a->expired);
-    if (a->exception)
-        a->outcome = OUTCOME_EXCEPTED;
+    a->exception =
+        exceptions_find(&p->exceptions, r->finding, &s->client, s->user, now, &a->expired);
+    return a->exception ? OUTCOME_EXCEPTED : OUTCOME_BROKEN;
 }
 
-static struct answer ask(const struct policy *p, const struct session *s, const struct rule *r,
-                         const struct now *now)
+static enum outcome ask(const struct policy *p, const struct session *s, const struct rule *r,
+                        const struct now *now, struct answer *a)
 {
-    struct answer a = {.outcome = OUTCOME_NOT_ASKED};
     const struct listener *l = s->listener;
-    a.action = l->action[r->finding];
-    if (!(r->roles & ROLE_BIT(l->role)) || a.action <= ACTION_IGNORE)
-        return a;
-    a.lacks = r->needs & ~s->known;
-    if (a.lacks)
-        a.outcome = OUTCOME_NO_DATA;
-    else if (r->check(s, l))
-        a.outcome = OUTCOME_HOLDS;
-    else
-        excuse(p, s, r, now, &a);
-    return a;
+    if (!l) {
+        a->lacks = FACT_BIT(FACT_LISTENER);
+        return OUTCOME_NO_DATA;
+    }
+    a->action = l->action[r->finding];
+    if (!(r->roles & ROLE_BIT(l->role)) || a->action <= ACTION_IGNORE)
+        return OUTCOME_NOT_ASKED;
+    a->lacks = r->needs & ~s->known;
+    if (a->lacks)
+        return OUTCOME_NO_DATA;
+    return r->check(s, l) ? OUTCOME_HOLDS : excuse(p, s, r, now, a);
 }
 
 static void count(struct verdict *v, enum finding f, const struct answer *a)
 {
-    finding_set *const sets[OUTCOME_COUNT] = {
-        [OUTCOME_NO_DATA] = &v->no_data,
-        [OUTCOME_TRUSTED] = &v->trusted,
-        [OUTCOME_EXCEPTED] = &v->excepted,
-        [OUTCOME_BROKEN] = &v->broken,
-    };
-    if (sets[a->outcome])
-        *sets[a->outcome] |= FINDING_BIT(f);
-    if (a->outcome != OUTCOME_BROKEN)
-        return;
-    /* The strictest decides; among equals the first in the table. */
-    if (a->action > v->would || (a->action == v->would && f < v->finding)) {
-        v->would = a->action;
-        v->finding = f;
+    switch (a->outcome) {
+    case OUTCOME_NOT_ASKED:
+    case OUTCOME_HOLDS: break;
+    case OUTCOME_NO_DATA: v->no_data |= FINDING_BIT(f); break;
+    case OUTCOME_TRUSTED: v->trusted |= FINDING_BIT(f); break;
+    case OUTCOME_EXCEPTED: v->excepted |= FINDING_BIT(f); break;
+    default:
+        v->broken |= FINDING_BIT(f);
+        /* The strictest decides; among equals the first in the table. */
+        if (a->action > v->would || (a->action == v->would && f < v->finding)) {
+            v->would = a->action;
+            v->finding = f;
+        }
     }
 }
 
 void decide(const struct policy *p, const struct session *s, const struct now *now,
             struct verdict *ret, struct answer *answers)
 {
+    struct answer one = {0}; /* answers nobody asked for share it */
     *ret = (struct verdict){
         .action = ACTION_IGNORE,
         .would = ACTION_IGNORE,
         .finding = FINDING_COUNT,
     };
     for (int i = 0; i < RULE_COUNT; i++) {
-        struct answer a = {.outcome = OUTCOME_NO_DATA, .lacks = FACT_BIT(FACT_LISTENER)};
-        if (s->listener) {
-            a = ask(p, s, rules[i], now);
-            count(ret, rules[i]->finding, &a);
-        }
+        struct answer *a = answers ? &answers[i] : &one;
         if (answers)
-            answers[i] = a;
+            *a = (struct answer){0};
+        a->outcome = ask(p, s, rules[i], now, a);
+        count(ret, rules[i]->finding, a);
     }
+    if (!s->listener)
+        return;
     /* Two rules of one finding: broken outweighs what the other could not say. */
     ret->no_data &= ~ret->broken;
 

@@ -13,8 +13,8 @@
 #include "edge/json.h"
 
 enum {
-    CHECK_S = 600,    /* ages and sizes while nothing is written */
-    SLOW_DISK_S = 1,  /* a write that takes longer is reported */
+    CHECK_S = 600,   /* ages and sizes while nothing is written */
+    SLOW_DISK_S = 1, /* a write that takes longer is reported */
 };
 
 /* ---- opening ------------------------------------------------------------ */

@@ -25,7 +25,7 @@
 struct journal;
 
 enum {
-    JOURNAL_LINE_MAX = 4096,  /* bytes, newline included */
+    JOURNAL_LINE_MAX = 4096,   /* bytes, newline included */
     JOURNAL_OVERSIZED_MAX = 16 /* names kept for the field "oversized" */
 };
 
@@ -80,17 +80,17 @@ enum journal_change journal_tick(struct journal *j, const struct now *now);
 /* ---- state -------------------------------------------------------------- */
 
 struct journal_state {
-    bool on;              /* there is a path */
-    bool stalled;         /* lines are not reaching the disk at present */
-    uint64_t lines;       /* written to the segment files */
+    bool on;        /* there is a path */
+    bool stalled;   /* lines are not reaching the disk at present */
+    uint64_t lines; /* written to the segment files */
     uint64_t bytes;
-    uint64_t lost;        /* dropped since the start */
+    uint64_t lost;                 /* dropped since the start */
     uint64_t ring_used, ring_size; /* bytes */
-    uint64_t segments;    /* opened since the start */
-    char segment[40];     /* the file in use; "": none yet */
-    int last_errno;       /* of the last failure; 0: none since the start */
-    char why[160];        /* if stalled: the reason, for people; else "" */
-    int64_t last_write_mono_us; /* 0: nothing written yet */
+    uint64_t segments;             /* opened since the start */
+    char segment[40];              /* the file in use; "": none yet */
+    int last_errno;                /* of the last failure; 0: none since the start */
+    char why[160];                 /* if stalled: the reason, for people; else "" */
+    int64_t last_write_mono_us;    /* 0: nothing written yet */
 };
 
 /* Never blocks. Numbers may be a moment apart from each other. */

@@ -83,10 +83,10 @@ struct segments {
     const struct journal_io *io;
     const struct journal_limits *limits;
     /* The segment in use. */
-    int fd;            /* -1: none */
+    int fd; /* -1: none */
     uint64_t size;
-    int64_t day;       /* UTC, on which it was opened */
-    uint64_t next;     /* number of the next one */
+    int64_t day;           /* UTC, on which it was opened */
+    uint64_t next;         /* number of the next one */
     int64_t next_check_us; /* monotonic: look at the free space then */
     /* For the loop thread. */
     _Atomic int64_t name_utc_s;
@@ -142,15 +142,15 @@ enum { REQUEST_STOP = 1, REQUEST_CHECK = 2, REQUEST_HOOK = 4 };
 
 struct journal {
     bool on, started, stopped, abandoned;
-    char path[sizeof ((struct journal_settings *)0)->path];
+    char path[sizeof((struct journal_settings *)0)->path];
     struct journal_limits limits;
     struct segments segments;
 
     /* The loop thread's: formatting. */
-    char head[64];      /* {"v":1,"ts":"2026-11-21T03:15:00. */
+    char head[64]; /* {"v":1,"ts":"2026-11-21T03:15:00. */
     size_t head_n;
     int64_t head_second; /* the second it holds */
-    char mid[640];      /* ","host":...,"seq": */
+    char mid[640];       /* ","host":...,"seq": */
     size_t mid_n;
     uint64_t seq;
     uint64_t lost, lost_told;
@@ -190,8 +190,8 @@ void journal_set_io(struct journal *j, const struct journal_io *io);
 
 /*
  * A piece of work for the writer thread, done when journal_request(j,
- * REQUEST_HOOK) was called, and once more at the very end (`last`). `dir` is the program's directory.
- * Before journal_start().
+ * REQUEST_HOOK) was called, and once more at the very end (`last`). `dir` is the program's
+ * directory. Before journal_start().
  */
 void journal_set_hook(struct journal *j, void (*hook)(void *arg, int dir, bool last), void *arg);
 

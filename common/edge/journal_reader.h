@@ -18,14 +18,14 @@ struct journal_reader;
 /* What every line begins with. Views are valid until the next call; strings are as
  * in JSON, without quotes (json_decode()); empty where the line has none. */
 struct journal_line {
-    struct str text;        /* the whole line, for json_scan_init() */
+    struct str text; /* the whole line, for json_scan_init() */
     struct str ts, host, src, boot, event;
-    struct str key;         /* empty: null, the session is not known */
+    struct str key; /* empty: null, the session is not known */
     int64_t mono_us, seq;
-    uint64_t missing;       /* lines of the same src and boot lost just before this one */
-    const char *program;    /* directory */
-    const char *segment;    /* file */
-    uint64_t line;          /* in it, from 1 */
+    uint64_t missing;    /* lines of the same src and boot lost just before this one */
+    const char *program; /* directory */
+    const char *segment; /* file */
+    uint64_t line;       /* in it, from 1 */
 };
 
 struct journal_reader_stats {

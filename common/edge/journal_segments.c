@@ -71,7 +71,8 @@ static int open_directory(int at, const char *name, uid_t owner, gid_t group, st
     bool made = mkdirat(at, name, 0750) == 0;
     if (!made && errno != EEXIST)
         return err_set(err, "cannot make the directory %s: %s", name, strerror(errno));
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (at == AT_FDCWD ? 0 : O_NOFOLLOW));
+    int fd =
+        openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (at == AT_FDCWD ? 0 : O_NOFOLLOW));
     if (fd < 0)
         return err_set(err, "cannot open the directory %s: %s", name, strerror(errno));
     struct stat st;
@@ -127,8 +128,7 @@ static int take_lock(int dir, uid_t owner, gid_t group, const char *program, str
 }
 
 /* Calls f for each segment, in no order. -1: the directory cannot be read. */
-static int each_segment(int dir, void (*f)(void *arg, const char *name, uint64_t number),
-                        void *arg)
+static int each_segment(int dir, void (*f)(void *arg, const char *name, uint64_t number), void *arg)
 {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);

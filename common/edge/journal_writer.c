@@ -84,8 +84,8 @@ static bool may_wait(struct journal *j, enum writer_state state)
 {
     atomic_store(&j->writer, state);
     atomic_thread_fence(memory_order_seq_cst); /* see journal_commit() */
-    bool work = atomic_load(&j->requests) != 0 ||
-                (state == WRITER_SLEEPING && ring_used(&j->ring) > 0);
+    bool work =
+        atomic_load(&j->requests) != 0 || (state == WRITER_SLEEPING && ring_used(&j->ring) > 0);
     if (work)
         atomic_store(&j->writer, WRITER_BUSY);
     return !work;

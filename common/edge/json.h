@@ -47,9 +47,9 @@ enum json_kind {
 struct json_item {
     struct str name; /* printable ASCII */
     enum json_kind kind;
-    struct str raw;  /* as it stands: a string without its quotes, strings
-                        without their brackets, anything else whole */
-    bool plain;      /* JSON_IS_STRING: `raw` is the value, json_decode() would copy it */
+    struct str raw; /* as it stands: a string without its quotes, strings
+                       without their brackets, anything else whole */
+    bool plain;     /* JSON_IS_STRING: `raw` is the value, json_decode() would copy it */
     bool boolean;
     int64_t integer;
 };
@@ -59,10 +59,10 @@ enum { JSON_NAMES = 96, JSON_DEPTH = 8 };
 enum json_result {
     JSON_MORE, /* the text ends too early; nothing was consumed */
     JSON_ITEM,
-    JSON_END,  /* of the object, and only space is behind it (a newline is space) */
-    JSON_BAD   /* not JSON, a duplicate name, more than JSON_NAMES names, deeper
-                  than JSON_DEPTH, a name that is not printable ASCII without
-                  escapes, or bytes that are not UTF-8. It stays BAD. */
+    JSON_END, /* of the object, and only space is behind it (a newline is space) */
+    JSON_BAD  /* not JSON, a duplicate name, more than JSON_NAMES names, deeper
+                 than JSON_DEPTH, a name that is not printable ASCII without
+                 escapes, or bytes that are not UTF-8. It stays BAD. */
 };
 
 struct json_scan {

@@ -87,7 +87,8 @@ static bool begins_character(struct str s)
     memset(high, 0xbf, sizeof high);
     memcpy(low, s.p, s.n);
     memcpy(high, s.p, s.n);
-    return utf8_next((struct str){low, 4}, NULL) > s.n || utf8_next((struct str){high, 4}, NULL) > s.n;
+    return utf8_next((struct str){low, 4}, NULL) > s.n ||
+           utf8_next((struct str){high, 4}, NULL) > s.n;
 }
 
 static enum json_result character(struct cursor *c, bool *plain)
@@ -228,9 +229,7 @@ static enum json_result value(struct cursor *c, struct json_item *item, unsigned
     bool strings;
     size_t from = c->at;
     switch (peek(c)) {
-    case '"':
-        item->kind = JSON_IS_STRING;
-        return string(c, &item->raw, &item->plain);
+    case '"': item->kind = JSON_IS_STRING; return string(c, &item->raw, &item->plain);
     case '{':
     case '[':
         if (depth == 0)
@@ -257,8 +256,7 @@ static enum json_result value(struct cursor *c, struct json_item *item, unsigned
         item->kind = JSON_IS_NULL;
         r = literal(c, "null");
         break;
-    default:
-        r = number(c, item);
+    default: r = number(c, item);
     }
     item->raw = (struct str){c->p + from, c->at - from};
     return r;

@@ -110,8 +110,8 @@ void log_sanitise(struct buf *b, struct str s)
     }
 }
 
-static void __attribute__((format(printf, 2, 0))) say(enum log_level level, const char *fmt,
-                                                      va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+say(enum log_level level, const char *fmt, va_list ap)
 {
     static const struct str cut = {" [cut]", 6};
     int saved = errno;
@@ -143,13 +143,13 @@ static void __attribute__((format(printf, 2, 0))) say(enum log_level level, cons
     errno = saved;
 }
 
-#define LOG_FUNCTION(name, level)     \
-    void name(const char *fmt, ...)   \
-    {                                 \
-        va_list ap;                   \
-        va_start(ap, fmt);            \
-        say(level, fmt, ap);          \
-        va_end(ap);                   \
+#define LOG_FUNCTION(name, level)                                                                  \
+    void name(const char *fmt, ...)                                                                \
+    {                                                                                              \
+        va_list ap;                                                                                \
+        va_start(ap, fmt);                                                                         \
+        say(level, fmt, ap);                                                                       \
+        va_end(ap);                                                                                \
     }
 
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)

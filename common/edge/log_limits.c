@@ -6,9 +6,9 @@
 /* Entries are numbered from 1; 0 is "none". */
 struct entry {
     uint64_t hash;
-    int64_t said_us;     /* monotonic: when a line was last written */
-    uint32_t suppressed; /* since then */
-    uint32_t chain;      /* next with the same bucket */
+    int64_t said_us;       /* monotonic: when a line was last written */
+    uint32_t suppressed;   /* since then */
+    uint32_t chain;        /* next with the same bucket */
     uint32_t newer, older; /* by said_us */
 };
 

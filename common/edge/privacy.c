@@ -47,7 +47,7 @@ static int read_secret(const char *path, unsigned char *secret, struct err *err)
 static int make_secret(const char *path, uid_t owner, gid_t group, struct err *err)
 {
     unsigned char secret[SECRET];
-    char temporary[sizeof ((struct journal_settings *)0)->path + 40];
+    char temporary[sizeof((struct journal_settings *)0)->path + 40];
     snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
     if (RAND_bytes(secret, SECRET) != 1)
         return err_set(err, "OpenSSL has no random bytes for %s", path);
@@ -70,7 +70,7 @@ static int get_secret(const char *journal_path, uid_t owner, gid_t group, unsign
 {
     if (!journal_path[0])
         return RAND_bytes(secret, SECRET) == 1 ? 0 : err_set(err, "OpenSSL has no random bytes");
-    char path[sizeof ((struct journal_settings *)0)->path + 10];
+    char path[sizeof((struct journal_settings *)0)->path + 10];
     snprintf(path, sizeof path, "%s/secret", journal_path);
     int r = read_secret(path, secret, err);
     if (r == 0)

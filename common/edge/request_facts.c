@@ -57,7 +57,6 @@ static void addresses(const struct request *r, struct session *s)
     s->server_text = request_value(r, ATTR_server_address);
     if (addr_parse(s->client_text, &s->client))
         s->known |= FACT_BIT(FACT_CLIENT);
-    addr_parse(s->server_text, &s->server);
     s->client_port = port_of(request_value(r, ATTR_client_port));
     s->server_port = port_of(request_value(r, ATTR_server_port));
 }

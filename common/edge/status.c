@@ -24,7 +24,7 @@ struct status {
     bool reload_ok;
     int64_t reload_us; /* wall clock */
     char reload_why[512];
-    int64_t last_us;   /* monotonic: when `before` was handed over */
+    int64_t last_us;    /* monotonic: when `before` was handed over */
     struct text before; /* without the time */
 
     pthread_mutex_t lock; /* held to copy, never to write */
@@ -194,8 +194,8 @@ static void put_all(struct buf *b, const struct status *st, const struct now *no
         number(b, "counters_omitted", omitted);
 }
 
-void status_publish(struct status *st, const struct now *now,
-                    const struct status_counter *counters, size_t count, bool force)
+void status_publish(struct status *st, const struct now *now, const struct status_counter *counters,
+                    size_t count, bool force)
 {
     if (!st->journal->on)
         return;

@@ -51,7 +51,7 @@ void status_set_reload(struct status *st, bool ok, const char *why, const struct
  * journal_stop(), then with `force`. Never blocks; if the writer thread is busy with the
  * one before, this one is skipped.
  */
-void status_publish(struct status *st, const struct now *now,
-                    const struct status_counter *counters, size_t count, bool force);
+void status_publish(struct status *st, const struct now *now, const struct status_counter *counters,
+                    size_t count, bool force);
 
 #endif

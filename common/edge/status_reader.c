@@ -163,6 +163,8 @@ static int by_name(const void *a, const void *b)
 int status_programs(const char *journal_path, char ret[STATUS_PROGRAMS_MAX][64], struct err *err)
 {
     DIR *d = opendir(journal_path);
+    if (!d && errno == ENOENT)
+        return 0;
     if (!d)
         return err_set(err, "cannot read %s: %s", journal_path, strerror(errno));
     int count = 0;

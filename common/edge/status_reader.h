@@ -9,9 +9,9 @@
 #include "edge/status.h"
 
 struct status_report {
-    bool running;      /* somebody holds the lock */
-    bool found;        /* there is a status file, and the fields below are its */
-    long pid;          /* 0: not known */
+    bool running; /* somebody holds the lock */
+    bool found;   /* there is a status file, and the fields below are its */
+    long pid;     /* 0: not known */
     char program[64], version[64], started[32], config[256], policy[64], mode[512];
     uint64_t reloads;
     bool reload_ok;
@@ -40,7 +40,7 @@ enum { STATUS_PROGRAMS_MAX = 16 };
 
 /*
  * The programs that have a directory with a lock below the journal's path, by
- * name. Returns how many, or -1 and *err.
+ * name. Returns how many (none if the path does not exist), or -1 and *err.
  */
 int status_programs(const char *journal_path, char ret[STATUS_PROGRAMS_MAX][64], struct err *err);
 

@@ -199,6 +199,17 @@ RCPT TO:<b3@example.com> => 530 5.7.0"""),
          script="EHLO client.example.com\nVRFY bob@example.com\nQUIT"),
     Case("submission", "raw", "VRFY after STARTTLS and AUTH", "252 2.0.0", "pass",
          script=AUTH_TLS + "VRFY bob@example.com\nQUIT"),
+    Case("etrn", "raw", "ETRN in clear", NEEDS_TLS, "reject", "tls-required", journal={"protocol_state": "ETRN"},
+         script="EHLO client.example.com\nETRN example.com\nQUIT"),
+    Case("etrn", "raw", "ETRN after STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required",
+         journal={"protocol_state": "ETRN"}, script="""
+EHLO client.example.com
+STARTTLS => 220
+EHLO client.example.com
+ETRN example.com
+QUIT"""),
+    Case("etrn", "raw", "ETRN after STARTTLS and AUTH", "250 2.0.0 Queuing started", "pass",
+         journal={"protocol_state": "ETRN"}, script=AUTH_TLS + "ETRN example.com\nQUIT"),
 
     # smtpd_delay_reject=no: asked at every stage, and nothing before MAIL may be refused
     Case("at-once", "raw", "STARTTLS stays possible, refusal at MAIL", NEEDS_TLS, "reject", "tls-required", script="""

@@ -27,6 +27,7 @@ ASK_AT_EVERY_STAGE = {
     "smtpd_helo_restrictions": "{ask}",
     "smtpd_sender_restrictions": "{ask}",
 }
+ASK_AT_ETRN = {"smtpd_etrn_restrictions": "{ask}"}
 AUTH = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_auth_only": "no"}
 
 # TLS stays at "may" on 587, and AUTH in clear is possible there: so Mailreeve refuses, not Postfix.
@@ -72,6 +73,7 @@ MORE = [
     Listener("smtp-alone", 25, SMTP, asks="nobody"),
     Listener("at-once", 587, SUBMISSION, ASK_AT_EVERY_STAGE),
     Listener("at-once-465", 465, SUBMISSIONS, ASK_AT_EVERY_STAGE),
+    Listener("etrn", 587, SUBMISSION, ASK_AT_ETRN),
     Listener("xclient", 587, SUBMISSION, {"smtpd_authorized_xclient_hosts": "127.0.0.0/8"}, "tls_by: proxy"),
     Listener("xclient-direct", 587, SUBMISSION, {"smtpd_authorized_xclient_hosts": "127.0.0.0/8"}),
     Listener("haproxy", 587, SUBMISSION, {"smtpd_upstream_proxy_protocol": "haproxy"}),

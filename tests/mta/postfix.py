@@ -7,6 +7,7 @@ machine. Nothing of theirs is touched: all files lie in the directory of the run
 import grp
 import os
 import pwd
+import subprocess
 
 import certs
 import tree
@@ -95,36 +96,52 @@ def master_cf(listeners, sockets):
         options = [f"  -o {{ {name} = {value} }}" for name, value in listener.settings(sockets).items()]
         for address in ["127.0.0.1"] + ["[::1]"] * HAVE_IPV6:
             lines += [f"{address}:{listener.port} inet n - n - - smtpd", *options]
-    return "\n".join(lines) + "\n" + SERVICES
+    return "\n".join(lines)
 
 
 class Postfix:
-    def __init__(self, workshop, listeners, sockets, sasl, server):
-        """Start Postfix with these listeners (their ports are set) and return when all of them accept connections.
+    """A Postfix of its own in a folder of the workshop: made by the constructor, run by start()."""
 
-        sockets: what a listener's `asks` means as the address of a policy service; sasl: Dovecot's auth socket;
-        server: the certificate."""
-        folder = workshop.folder("postfix")
-        self.log = folder / "maillog"
-        for name in ("etc", "spool", "data"):
-            (folder / name).mkdir()
-        make_queue(folder / "spool")
-        os.chown(folder / "data", pwd.getpwnam(MAIL_OWNER).pw_uid, -1)
+    def __init__(self, workshop, name="postfix"):
+        self.workshop, self.folder = workshop, workshop.folder(name)
+        self.spool, self.log = self.folder / "spool", self.folder / "maillog"
+        for inside in ("etc", "spool", "data"):
+            (self.folder / inside).mkdir()
+        make_queue(self.spool)
+        os.chown(self.folder / "data", pwd.getpwnam(MAIL_OWNER).pw_uid, -1)
 
-        (folder / "etc" / "main.cf").write_text(MAIN.format(
-            folder=folder, tree=tree.path("postfix").rstrip("/"), libraries=tree.library_path("postfix"),
-            host=certs.HOST, owner=MAIL_OWNER, group=SETGID_GROUP, protocols="all" if HAVE_IPV6 else "ipv4",
-            certificate=server.file, key=server.key, sasl=sasl))
-        (folder / "etc" / "master.cf").write_text(master_cf(listeners, sockets))
+    def start(self, ports, services, server, sasl="", settings="", host=certs.HOST):
+        """Start, and return when all ports accept connections.
 
-        workshop.start([tree.path("postfix", "usr/lib/postfix/sbin/master"), "-c", folder / "etc", "-d"],
-                       folder / "output",
-                       {"MAIL_CONFIG": str(folder / "etc"), "LD_LIBRARY_PATH": tree.library_path("postfix")})
+        services: master.cf without what every Postfix needs; server: the certificate; sasl: Dovecot's auth socket;
+        settings: more lines for main.cf."""
+        etc = self.folder / "etc"
+        (etc / "main.cf").write_text(MAIN.format(
+            folder=self.folder, tree=tree.path("postfix").rstrip("/"), libraries=tree.library_path("postfix"),
+            host=host, owner=MAIL_OWNER, group=SETGID_GROUP, protocols="all" if HAVE_IPV6 else "ipv4",
+            certificate=server.file, key=server.key, sasl=sasl) + settings)
+        (etc / "master.cf").write_text(services + "\n" + SERVICES)
+
+        output = self.folder / "output"
+        self.workshop.start([tree.path("postfix", "usr/lib/postfix/sbin/master"), "-c", etc, "-d"], output,
+                            self.environment)
         try:
-            for listener in listeners:
-                wait_for(f"Postfix on port {listener.port}", lambda: answers(listener.port))
+            for port in ports:
+                wait_for(f"Postfix on port {port}", lambda: answers(port))
         except Trouble as trouble:
-            raise Trouble(f"{trouble}\n{(folder / 'output').read_text()}{self.logged()}") from None
+            raise Trouble(f"{trouble}\n{output.read_text()}{self.logged()}") from None
+
+    @property
+    def environment(self):
+        return {"MAIL_CONFIG": str(self.folder / "etc"), "LD_LIBRARY_PATH": tree.library_path("postfix")}
+
+    def command(self, program, *options):
+        """Run one of Postfix's commands on this instance and return what it printed."""
+        done = subprocess.run([tree.path("postfix", f"usr/sbin/{program}"), *options], text=True, timeout=20,
+                              env={**os.environ, **self.environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise Trouble(f"{program} ended with {done.returncode}: {done.stdout}")
+        return done.stdout
 
     def mark(self):
         """Where the mail log ends now, for logged()."""

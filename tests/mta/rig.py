@@ -12,7 +12,7 @@ import tools
 import tree
 from daemons import Trouble, Workshop, free_ports
 from policyd import Policyd, program
-from postfix import Postfix
+from postfix import Postfix, master_cf
 from smtp import Target, Transcript
 
 
@@ -39,7 +39,7 @@ class Outcome:
 
 def own_words(reply):
     """A reply without the words that Postfix puts in front of a policy service's text."""
-    return re.sub(r"<.*>: (Client host|Helo command|SASL login name|(Sender|Recipient) address) rejected: ", "", reply)
+    return re.sub(r"<.*>: (Client host|(Helo|Etrn) command|SASL login name|(Sender|Recipient) address) rejected: ", "", reply)
 
 
 def verdict(line):
@@ -103,7 +103,8 @@ class Rig:
         sasl = dovecot.start(self.workshop)
         self.policyd = Policyd(self.workshop, listeners, policy_port, self.certificates["relay"].fingerprint)
         sockets = {**self.policyd.sockets, "nobody": f"inet:127.0.0.1:{self.trap.getsockname()[1]}"}
-        self.postfix = Postfix(self.workshop, listeners, sockets, sasl, self.certificates["server"])
+        self.postfix = Postfix(self.workshop)
+        self.postfix.start(ports, master_cf(listeners, sockets), self.certificates["server"], sasl)
 
     def __enter__(self):
         return self

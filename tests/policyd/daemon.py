@@ -21,7 +21,7 @@ with open(PROGRAM, "rb") as program:
     SANITIZED = re.search(rb"__[at]san_init", program.read()) is not None
 SLOW = 4 if SANITIZED else 1            # limits of time are this much wider
 USER = "nobody"
-PATIENCE = 30                           # seconds until a wait counts as a failure
+PATIENCE = 60                           # seconds until a wait counts as a failure
 
 EX_UNAVAILABLE, EX_CONFIG = 69, 78
 

@@ -100,7 +100,7 @@ def full_disk():
         # Every seq that is missing is in the losses.
         numbers = {line["seq"] for line in d.journal()}
         same(max(numbers) - min(numbers) + 1 - len(numbers), lost, "the gaps in seq")
-        same(d.status()["journal"]["lost"], lost, "the loss in the status")
+        wait_for("the loss in the status", lambda: d.status()["journal"]["lost"] == lost)
 
 
 @test

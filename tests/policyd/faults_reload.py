@@ -160,6 +160,6 @@ def stop_during_reload():
         d.configure(more=f"exceptions_file: {path}\n")
         d.hang_up()
         wait_for("the file to be read", lambda: reading(d, path))
-        d.stop(limit=10 * SLOW)
+        d.stop(limit=60 * SLOW)
         same(len(d.reloads()), 0, "the number of reloads")
         same(d.journal()[-1]["event"], "stop", "the journal's last line")

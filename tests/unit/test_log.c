@@ -88,9 +88,8 @@ static void test_syslog(void **state)
     static const struct {
         void (*say)(const char *fmt, ...);
         const char *start, *word;
-    } levels[] = {{log_info, "<22>", ""},
-                  {log_warn, "<20>", "warning: "},
-                  {log_error, "<19>", "error: "}};
+    } levels[] = {
+        {log_info, "<22>", ""}, {log_warn, "<20>", "warning: "}, {log_error, "<19>", "error: "}};
     for (int i = 0; i < 3; i++) {
         levels[i].say("%s", "text");
         const char *got = receive(fd);
@@ -282,18 +281,18 @@ static void test_limits(void **state)
     } rows[] = {
         {1000, "192.0.2.17", "bob", 1, 0},
         {1001, "192.0.2.17", "bob", 1, -1},
-        {1002, "192.0.2.200", "bob", 1, -1},    /* the same /24 */
-        {1003, "192.0.3.17", "bob", 1, 0},      /* another */
-        {1004, "192.0.2.17", "bobo", 1, 0},     /* another user */
+        {1002, "192.0.2.200", "bob", 1, -1}, /* the same /24 */
+        {1003, "192.0.3.17", "bob", 1, 0},   /* another */
+        {1004, "192.0.2.17", "bobo", 1, 0},  /* another user */
         {1005, "192.0.2.17", "", 1, 0},
-        {1006, "192.0.2.17", "bob", 2, 0},      /* another finding */
+        {1006, "192.0.2.17", "bob", 2, 0}, /* another finding */
         {4599, "192.0.2.17", "bob", 1, -1},
-        {4600, "192.0.2.17", "bob", 1, 3},      /* an hour later, with the number */
+        {4600, "192.0.2.17", "bob", 1, 3}, /* an hour later, with the number */
         {4601, "192.0.2.17", "bob", 1, -1},
         {8199, "192.0.2.17", "bob", 1, -1},
         {90000, "192.0.2.17", "bob", 1, 2},
-        {93600, "192.0.2.17", "bob", 1, 0},     /* nothing was left out meanwhile */
-        {2000, "2001:db8:1:2::3", "bob", 1, 0}, /* the clock of a row may go back: no harm */
+        {93600, "192.0.2.17", "bob", 1, 0},          /* nothing was left out meanwhile */
+        {2000, "2001:db8:1:2::3", "bob", 1, 0},      /* the clock of a row may go back: no harm */
         {2001, "2001:db8:1:2:ffff::", "bob", 1, -1}, /* the same /64 */
         {2002, "2001:db8:1:3::3", "bob", 1, 0},
         {2003, "unknown", "bob", 1, 0},
@@ -307,7 +306,8 @@ static void test_limits(void **state)
         struct addr a = address(rows[i].client);
         struct now now = {.mono_us = rows[i].at_s * US_PER_S};
         uint64_t suppressed = 99;
-        bool line = log_limits_admit(l, &a, str_of(rows[i].user), rows[i].finding, &now, &suppressed);
+        bool line =
+            log_limits_admit(l, &a, str_of(rows[i].user), rows[i].finding, &now, &suppressed);
         if (line != (rows[i].suppressed >= 0) ||
             suppressed != (line ? (uint64_t)rows[i].suppressed : 0))
             fail_msg("row %zu: line %d, suppressed %d", i, line, (int)suppressed);
@@ -347,8 +347,8 @@ static void test_limits_full(void **state)
         struct addr a = {.bits = 32, .b = {10, (uint8_t)(i >> 8), (uint8_t)i, 1}};
         assert_false(log_limits_admit(l, &a, STR("u"), 1, &now, &n));
     }
-    struct addr a = {.bits = 32, .b = {10, (CLIENTS - CAPACITY - 1) >> 8,
-                                       (CLIENTS - CAPACITY - 1) & 255, 1}};
+    struct addr a = {.bits = 32,
+                     .b = {10, (CLIENTS - CAPACITY - 1) >> 8, (CLIENTS - CAPACITY - 1) & 255, 1}};
     assert_true(log_limits_admit(l, &a, STR("u"), 1, &now, &n));
     /* Each hour all of them get their line, with the count. */
     now.mono_us = 2 * HOUR;
@@ -407,10 +407,15 @@ static void test_limits_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_syslog),          TEST(test_sanitised),  TEST(test_long_line),
-        TEST(test_syslog_hangs),    TEST(test_syslog_restarts),
-        TEST(test_stderr),          TEST(test_fatal),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_limits_full),
+        TEST(test_syslog),
+        TEST(test_sanitised),
+        TEST(test_long_line),
+        TEST(test_syslog_hangs),
+        TEST(test_syslog_restarts),
+        TEST(test_stderr),
+        TEST(test_fatal),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits_full),
         cmocka_unit_test(test_limits_model),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

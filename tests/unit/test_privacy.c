@@ -59,18 +59,19 @@ static void expect_hash(struct str got, const char *message, size_t n)
     unsigned char mac[32];
     unsigned size;
     char text[19] = "h:";
-    assert_non_null(HMAC(EVP_sha256(), known_secret, 32, (const unsigned char *)message, n, mac, &size));
+    assert_non_null(
+        HMAC(EVP_sha256(), known_secret, 32, (const unsigned char *)message, n, mac, &size));
     for (int i = 0; i < 8; i++)
         snprintf(text + 2 + 2 * i, 3, "%02x", mac[i]);
     assert_int_equal(got.n, 18);
     assert_memory_equal(got.p, text, 18);
 }
 
-#define expect(got, text)                                   \
-    do {                                                    \
-        struct str got_ = (got), text_ = str_of(text);      \
-        assert_int_equal(got_.n, text_.n);                  \
-        assert_true(str_eq(got_, text_));                   \
+#define expect(got, text)                                                                          \
+    do {                                                                                           \
+        struct str got_ = (got), text_ = str_of(text);                                             \
+        assert_int_equal(got_.n, text_.n);                                                         \
+        assert_true(str_eq(got_, text_));                                                          \
     } while (0)
 
 static struct addr address(const char *text)
@@ -106,13 +107,16 @@ static void test_hash(void **state)
     for (int i = 0; i < 2; i++) {
         expect_hash(privacy_user(p, STR("bob@example.com"), &scratch), "user\0bob@example.com", 20);
         expect_hash(privacy_user(p, STR("Bob@EXAMPLE.com"), &scratch), "user\0bob@example.com", 20);
-        expect_hash(privacy_sender(p, STR("bob@example.com"), &scratch), "user\0bob@example.com", 20);
+        expect_hash(privacy_sender(p, STR("bob@example.com"), &scratch), "user\0bob@example.com",
+                    20);
         expect_hash(privacy_user(p, STR("\xff\xe9"), &scratch), "user\0\xff\xe9", 7);
         expect_hash(privacy_name(p, STR("Laptop.example.com"), &scratch),
                     "name\0laptop.example.com", 23);
         struct addr a = address("192.0.2.17"), mapped = address("::ffff:192.0.2.17");
-        expect_hash(privacy_address(p, STR("192.0.2.17"), &a, &scratch), "address\0\xc0\x00\x02\x11", 12);
-        expect_hash(privacy_address(p, STR("x"), &mapped, &scratch), "address\0\xc0\x00\x02\x11", 12);
+        expect_hash(privacy_address(p, STR("192.0.2.17"), &a, &scratch),
+                    "address\0\xc0\x00\x02\x11", 12);
+        expect_hash(privacy_address(p, STR("x"), &mapped, &scratch), "address\0\xc0\x00\x02\x11",
+                    12);
     }
     struct addr none = {0};
     expect(privacy_address(p, STR("unknown"), &none, &scratch), "unknown");
@@ -132,8 +136,12 @@ static void test_domain_and_network(void **state)
     (void)state;
     static const struct {
         const char *user, *written;
-    } users[] = {{"bob@example.com", "@example.com"}, {"bob", "@"},      {"a@b@c.org", "@c.org"},
-                 {"bob@", "@"},                       {"@x", "@x"},      {"", ""}};
+    } users[] = {{"bob@example.com", "@example.com"},
+                 {"bob", "@"},
+                 {"a@b@c.org", "@c.org"},
+                 {"bob@", "@"},
+                 {"@x", "@x"},
+                 {"", ""}};
     static const struct {
         const char *address, *written;
     } addresses[] = {{"192.0.2.17", "192.0.2.0/24"},
@@ -147,7 +155,8 @@ static void test_domain_and_network(void **state)
         expect(privacy_user(p, str_of(users[i].user), &scratch), users[i].written);
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
         struct addr a = address(addresses[i].address);
-        expect(privacy_address(p, str_of(addresses[i].address), &a, &scratch), addresses[i].written);
+        expect(privacy_address(p, str_of(addresses[i].address), &a, &scratch),
+               addresses[i].written);
     }
     expect(privacy_name(p, STR("host-192-0-2-17.example.com"), &scratch), "");
     struct privacy_settings plain = {USER_PLAIN, ADDRESS_PLAIN};
