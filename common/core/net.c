@@ -21,7 +21,7 @@ bool addr_parse(struct str s, struct addr *ret)
     *ret = (struct addr){0};
     if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
         s = (struct str){s.p + 1, s.n - 2};
-    if (s.n > 5 && str_eq_nocase((struct str){s.p, 5}, STR("IPv6:")))
+    if (s.n > 5 && s.p[4] == ':' && str_eq_nocase((struct str){s.p, 5}, STR("IPv6:")))
         s = (struct str){s.p + 5, s.n - 5};
 
     char text[INET6_ADDRSTRLEN];

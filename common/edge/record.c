@@ -90,7 +90,7 @@ static void write_line(struct recorder *r, const struct policy *p, const struct 
     struct jline l;
     journal_begin(r->journal, &l, now, "decision", session_key(&r->session_key, s));
     if (!l.b.p)
-        return; /* off, or lost and counted */
+        return; /* lost, and counted */
     jline_str(&l, "listener", on->names[0]);
     jline_str_if(&l, "listener_told", s->listener_told);
     jline_str(&l, "role", str_of(role_names[on->role]));
@@ -171,7 +171,7 @@ void record_decision(struct recorder *r, const struct policy *p, const struct se
         c->monitors++;
         return;
     }
-    if (s->listener->role != ROLE_SMTP || v->broken || v->excepted)
+    if (r->journaling && (s->listener->role != ROLE_SMTP || v->broken || v->excepted))
         write_line(r, p, s, v, now);
     for (int f = 0; v->broken && f < FINDING_COUNT; f++)
         if (v->broken & FINDING_BIT(f))
@@ -216,7 +216,7 @@ int recorder_open(struct recorder *r, const struct config *c, const char *progra
                   gid_t group, struct err *e)
 {
     struct sipkey key;
-    *r = (struct recorder){0};
+    *r = (struct recorder){.journaling = c->journal.path[0] != '\0'};
     if (RAND_bytes((unsigned char *)&key, sizeof key) != 1)
         return err_set(e, "OpenSSL has no random bytes");
     r->limits = log_limits_new(&key, 0);

@@ -33,6 +33,7 @@ struct record_counters {
 };
 
 struct recorder {
+    bool journaling; /* there is a path for it */
     struct journal *journal;
     struct privacy *privacy;
     struct log_limits *limits;

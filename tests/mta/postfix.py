@@ -123,13 +123,16 @@ class Postfix:
         (etc / "master.cf").write_text(services + "\n" + SERVICES)
 
         output = self.folder / "output"
-        self.workshop.start([tree.path("postfix", "usr/lib/postfix/sbin/master"), "-c", etc, "-d"], output,
-                            self.environment)
+        self.master = self.workshop.start([tree.path("postfix", "usr/lib/postfix/sbin/master"), "-c", etc, "-d"],
+                                          output, self.environment)
         try:
             for port in ports:
                 wait_for(f"Postfix on port {port}", lambda: answers(port))
         except Trouble as trouble:
             raise Trouble(f"{trouble}\n{output.read_text()}{self.logged()}") from None
+
+    def stop(self):
+        self.workshop.stop(self.master)
 
     @property
     def environment(self):

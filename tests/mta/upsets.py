@@ -8,20 +8,42 @@ import contextlib
 import dataclasses
 import datetime
 import re
+import smtplib
 import threading
 import time
 
 import cases
 from cases import LOGIN, NEEDS_TLS, SENT, STARTTLS, Case
-from daemons import wait_for
+from daemons import free_ports, wait_for
 from policyd import EXPIRED, TRUSTED
-from smtp import HELO, Talk, Wire
+from postfix import Postfix
+from rig import own_words, verdict
+from smtp import HELO, MESSAGE, Talk, Wire
 
 AWAY = "451 4.3.5"                  # what Postfix answers on submission ports while policyd is away
 PROPER = Case("submission", "smtplib", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN)
 IN_CLEAR = Case("submission", "smtplib", "no TLS, no AUTH", NEEDS_TLS, "reject", "tls-required")
 INBOUND = Case("smtp", "smtplib", "inbound mail", SENT, "not asked")
 AUTH_ON_25 = Case("smtp-auth", "smtplib", "AUTH on 25", cases.NO_AUTH_HERE, "reject", "auth-on-smtp-port", **LOGIN)
+
+
+# A Postfix that does what a mail program with an outbox does: it gives its mail to the listener `deferring`, in clear,
+# and has an address for which there may be an exception.
+QUEUEING = """
+relay_transport = smtp:[127.0.0.1]:{port}
+smtp_bind_address = {source}
+smtp_tls_security_level = none
+smtp_host_lookup = native
+"""
+QUEUEING_SERVICES = """\
+127.0.0.1:{port} inet n - n - - smtpd
+smtp   unix - - n - - smtp
+showq  unix n - n - - showq"""
+
+
+def queue(postfix):
+    """What mailq would say, the explanation of a mail's state on one line."""
+    return re.sub(r"\n +(?=[^ ].*\))", " ", postfix.command("postqueue", "-p"))
 
 
 def reload(rig):
@@ -80,6 +102,34 @@ def exception_ends(rig):
     found += faults_of(rig, dataclasses.replace(IN_CLEAR, does="after", source=EXPIRED))
     rig.policyd.configure()
     reload(rig)
+    return found
+
+
+def deferred_mail_stays_in_the_queue(rig):
+    """action defer: a client that queues (smtp(8) of a second Postfix) keeps the mail, and a flush after an exception delivers it"""
+    port, = free_ports(1)
+    queueing = Postfix(rig.workshop, "queueing")
+    queueing.start([port], QUEUEING_SERVICES.format(port=port), rig.certificates["server"], host="copier.example.com",
+                   settings=QUEUEING.format(port=rig.listeners["deferring"].port, source=EXPIRED))
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        client.sendmail(IN_CLEAR.sender, IN_CLEAR.to, MESSAGE)
+
+    listing = wait_for("the mail to be deferred", lambda: re.search(r"^\(.*said: (.*)", queue(queueing), re.M))[1]
+    found = [] if cases.DEFERRED_TLS in own_words(listing) else [f"postqueue does not show our reply: {listing}"]
+    found += [f"verdict: {verdict(line)}, {line['finding']}" for line in rig.policyd.decisions()
+              if (verdict(line), line["finding"]) != ("defer", "tls-required")]
+    rig.policyd.configure(until="2999-12-31")
+    reload(rig)
+    queueing.command("postqueue", "-f")
+    wait_for("the mail to leave the queue", lambda: "Mail queue is empty" in queue(queueing))
+    wait_for("the delivery in the log", lambda: "removed" in queueing.logged())
+    states = re.findall(r"status=(\w+)", queueing.logged())
+    found += [] if states == ["deferred", "sent"] else [f"expected status=deferred, then sent: {states}"]
+    found += [f"verdict after the exception: {verdict(line)}" for line in rig.policyd.decisions()[-1:]
+              if verdict(line) != "pass"]
+    rig.policyd.configure()
+    reload(rig)
+    queueing.stop()
     return found
 
 
@@ -190,5 +240,5 @@ def clean_end(rig):
     return found + re.findall(r".*(?:Sanitizer|runtime error).*", rig.policyd.logged())
 
 
-UPSETS = [mapped_address, exception_ends, transaction_keeps_its_policy, broken_reload, nothing_unexpected_in_the_mail_log,
-          sudden_death, clean_end]
+UPSETS = [mapped_address, exception_ends, deferred_mail_stays_in_the_queue, transaction_keeps_its_policy, broken_reload,
+          nothing_unexpected_in_the_mail_log, sudden_death, clean_end]

@@ -274,7 +274,8 @@ static void test_line(void **state)
     journal_commit(j, &l);
 
     struct str text = ring_text(j);
-    const char *head = "{\"v\":1,\"ts\":\"2026-11-21T03:20:34.567891Z\",\"mono\":98765432109,\"host\":\"";
+    const char *head = "{\"v\":1,\"ts\":\"2026-11-21T03:20:34.567891Z\",\"mono\":98765432109,"
+                       "\"host\":\"";
     assert_true(text.n > strlen(head) && memcmp(text.p, head, strlen(head)) == 0);
     const char *tail = ",\"seq\":1,\"event\":\"decision\",\"key\":\"00c0ffee12345678\","
                        "\"client_address\":\"192.0.2.17\",\"helo_name\":\"caf\\uefe9\\n\","
@@ -868,7 +869,8 @@ static void test_kill(void **state)
     enum { LINES = 1000000 };
     struct shared {
         _Atomic int64_t count, when[LINES + 1];
-    } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                     0);
     assert_true(shared != MAP_FAILED);
     pid_t child = fork();
     if (child == 0) {
@@ -993,11 +995,12 @@ static void test_reader(void **state)
     static const char cut[] = LINE("B", 3, "") "{\"v\":1,\"src\":\"p\",\"bo";
     static const char after[] = LINE("B", 5, "");
     write_file("p", "20261121T031500Z-2.jsonl", first, sizeof first - 1);
-    write_file("p", "20261121T031400Z-10.jsonl", cut, sizeof cut - 1); /* later, whatever its date */
+    write_file("p", "20261121T031400Z-10.jsonl", cut, sizeof cut - 1); /* whatever its date */
     write_file("p", "20261121T031600Z-11.jsonl", after, sizeof after - 1);
     write_file("p", "lock", "123\n", 4);
     write_file("p", "notes.txt", first, sizeof first - 1);
-    static const char other[] = "{\"v\":1,\"src\":\"o\",\"boot\":\"B\",\"event\":\"e\",\"seq\":5}\n";
+    static const char other[] =
+        "{\"v\":1,\"src\":\"o\",\"boot\":\"B\",\"event\":\"e\",\"seq\":5}\n";
     write_file("o", "20271121T031600Z-1.jsonl", other, sizeof other - 1);
     write_file("empty", "status", "{}", 2);
     write_file("", "secret", "xxxx", 4);
