@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "core/reply.h"
 #include "core/session.h"
 #include "edge/config_internal.h"
 
@@ -80,6 +81,13 @@ static void read_actions(struct reader *r, const struct value *v, struct action_
     }
 }
 
+static void set_action(struct building *b, const struct action_map *map, int f)
+{
+    b->listener->action[f] = map->action[f];
+    b->listener->action_line[f] = map->at[f]->line;
+    b->action_at[f] = map->at[f];
+}
+
 /* Those for all listeners go where they can; not one of them makes a public port 25 refuse TLS. */
 static void apply_root_actions(struct building *b, const struct action_map *map)
 {
@@ -89,8 +97,7 @@ static void apply_root_actions(struct building *b, const struct action_map *map)
             continue;
         if (is_public_smtp(l) && (tls_findings & FINDING_BIT(f)) && refuses(map->action[f]))
             continue;
-        l->action[f] = map->action[f];
-        b->action_at[f] = map->at[f];
+        set_action(b, map, f);
     }
 }
 
@@ -106,7 +113,7 @@ static void apply_own_actions(struct reader *r, struct building *b, const struct
                                     findings[f].id, role_names[l->role]),
                          "delete this line");
         else
-            l->action[f] = map->action[f], b->action_at[f] = map->at[f];
+            set_action(b, map, f);
     }
 }
 
@@ -220,6 +227,22 @@ static void guard_open_submission(struct reader *r, const struct building *b)
                      "list them in \"trusted\" or \"exceptions\" instead");
 }
 
+/* A finding at AUTH time can only be answered there, and no plugin is asked then. */
+static void guard_auth_time(struct reader *r, const struct building *b)
+{
+    struct reply reply;
+    for (int f = 0; f < FINDING_COUNT; f++) {
+        enum action a = b->listener->action[f];
+        if (refuses(a) && !reply_for(r->policy, f, a, EDGE_MAIL, &reply))
+            problem_help(problem_at(r, SEVERITY_WARNING, b->action_at[f],
+                                    "\"%s: %s\" has no effect: nobody asks us at AUTH",
+                                    findings[f].id, action_names[a]),
+                         "switch AUTH off on that port in the MTA; \"%s\" refuses the mail of "
+                         "those who could log in",
+                         findings[FINDING_AUTH_ON_SMTP_PORT].id);
+    }
+}
+
 static void guard_proxy(struct reader *r, const struct building *b)
 {
     const struct listener *l = b->listener;
@@ -239,6 +262,7 @@ static void (*const guards[])(struct reader *, const struct building *) = {
     guard_port,
     guard_public_smtp,
     guard_open_submission,
+    guard_auth_time,
     guard_proxy,
 };
 

@@ -110,7 +110,7 @@ class Postfix:
         make_queue(self.spool)
         os.chown(self.folder / "data", pwd.getpwnam(MAIL_OWNER).pw_uid, -1)
 
-    def start(self, ports, services, server, sasl="", settings="", host=certs.HOST):
+    def start(self, ports, services, server, sasl="none", settings="", host=certs.HOST):
         """Start, and return when all ports accept connections.
 
         services: master.cf without what every Postfix needs; server: the certificate; sasl: Dovecot's auth socket;

@@ -30,7 +30,7 @@ AUTH_ON_25 = Case("smtp-auth", "smtplib", "AUTH on 25", cases.NO_AUTH_HERE, "rej
 # A Postfix that does what a mail program with an outbox does: it gives its mail to the listener `deferring`, in clear,
 # and has an address for which there may be an exception.
 QUEUEING = """
-relay_transport = smtp:[127.0.0.1]:{port}
+transport_maps = inline:{{ example.com=smtp:[127.0.0.1]:{port} }}
 smtp_bind_address = {source}
 smtp_tls_security_level = none
 smtp_host_lookup = native
