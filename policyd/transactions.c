@@ -35,6 +35,12 @@ void transactions_free(struct transactions *t)
     free(t);
 }
 
+/* An EHLO in the middle of a transaction has the transaction's instance, and ends it. */
+static bool in_transaction(const struct session *s)
+{
+    return s->instance.n && s->stage >= STAGE_MAIL;
+}
+
 /* What a session's MAIL is remembered under; 0: the client is not known well enough. */
 static uint64_t mail_hash(const struct transactions *t, const struct session *s)
 {
@@ -76,7 +82,7 @@ static void put(struct transactions *t, uint64_t hash, const struct decision *d)
 
 bool transactions_find(struct transactions *t, const struct session *s, struct decision *ret)
 {
-    if (!s->instance.n)
+    if (!in_transaction(s))
         return false;
     uint64_t hash = instance_hash(t, s);
     struct slot *slot = find(t, hash), *mail = NULL;
@@ -96,7 +102,7 @@ bool transactions_find(struct transactions *t, const struct session *s, struct d
 void transactions_put(struct transactions *t, const struct session *s, const struct decision *d)
 {
     uint64_t hash = 0;
-    if (s->instance.n)
+    if (in_transaction(s))
         hash = instance_hash(t, s);
     else if (s->stage == STAGE_MAIL)
         hash = mail_hash(t, s), t->mails = true;

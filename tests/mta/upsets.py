@@ -38,6 +38,7 @@ smtp_host_lookup = native
 QUEUEING_SERVICES = """\
 127.0.0.1:{port} inet n - n - - smtpd
 smtp   unix - - n - - smtp
+pickup unix n - n - 1 pickup
 showq  unix n - n - - showq"""
 
 

@@ -190,7 +190,7 @@ class Daemon:
         os.rename(self.config + ".new", self.config)
 
     def start(self, prefix=(), user=USER, env=None, wait=True, **popen):
-        """prefix: a command that executes the daemon."""
+        """prefix: a command that becomes the daemon (exec)."""
         command = [*prefix, PROGRAM, "-c", self.config, "--stderr"] + (["-u", user] if user else [])
         self.mark = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as log:
@@ -204,9 +204,7 @@ class Daemon:
 
     @property
     def pid(self):
-        """The daemon's, also behind a prefix that waits for it."""
-        children = open(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read().split()
-        return int(children[0]) if children else self.process.pid
+        return self.process.pid
 
     def logged(self):
         """What the present process said."""

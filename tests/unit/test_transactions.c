@@ -74,6 +74,19 @@ static void test_without_instance(void **state)
     transactions_free(t);
 }
 
+static void test_ehlo_in_a_transaction(void **state)
+{
+    (void)state;
+    struct transactions *t = transactions_new(&key);
+    enum action a;
+    struct session rcpt = at(STAGE_RCPT, 1000, "a.1.2.0"), ehlo = at(STAGE_HELO, 1000, "a.1.2.0");
+    transactions_put(t, &rcpt, &reject);
+    assert_false(known(t, ehlo, &a)); /* refusing it would stop STARTTLS */
+    transactions_put(t, &ehlo, &pass);
+    assert_true(known(t, rcpt, &a) && a == ACTION_REJECT);
+    transactions_free(t);
+}
+
 static void test_full(void **state)
 {
     (void)state;
@@ -102,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_by_instance),
         cmocka_unit_test(test_handed_on_from_mail),
         cmocka_unit_test(test_without_instance),
+        cmocka_unit_test(test_ehlo_in_a_transaction),
         cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests_name("transactions", tests, NULL, NULL);
