@@ -8,13 +8,12 @@ VERSION := $(shell cat VERSION)
 
 # ---- what is built: a folder is a program ----------------------------------
 CORE     := $(wildcard common/core/*.c common/core/rules/*.c)
-EDGE     := $(wildcard common/edge/*.c)
+EDGE     := $(wildcard common/config/*.c common/journal/*.c common/edge/*.c)
 POLICYD  := $(wildcard policyd/*.c)
 CLI      := $(wildcard cli/*.c)
 UNIT     := $(wildcard tests/unit/*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH    := $(wildcard tests/bench/*.c)
-HEADERS  := $(wildcard common/core/*.h common/core/rules/*.h common/edge/*.h policyd/*.h cli/*.h)
 PROGRAMS := $(B)/mailreeve-policyd $(B)/mailreeve
 
 # ---- how -------------------------------------------------------------------
@@ -158,6 +157,7 @@ deps:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
 	python3 tests/mta/tree.py
+	python3 tests/fail2ban/test_fail2ban.py --fetch
 
 # ---- installing ---------------------------------------------------------------
 PREFIX ?= /usr/local

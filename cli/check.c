@@ -4,7 +4,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
-#include "edge/config_report.h"
+#include "config/config_report.h"
 
 static void usage(FILE *to)
 {

@@ -14,7 +14,7 @@
 
 #include "core/reply.h"
 #include "core/verdict.h"
-#include "edge/config.h"
+#include "config/config.h"
 #include "edge/request_facts.h"
 
 struct explain {

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "edge/json.h"
+#include "journal/json.h"
 #include "edge/log.h"
-#include "edge/status_reader.h"
+#include "journal/status_reader.h"
 
 enum { STALE_S = STATUS_IDLE_S + 10, LABEL = 15 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A policy: what the administrator wants, ready to be asked. Built once by
- * edge/config.c, then never changed; shared by counting references, which any
+ * config/config.c, then never changed; shared by counting references, which any
  * thread may do. A reload makes a new one.
  */
 #ifndef CORE_POLICY_H

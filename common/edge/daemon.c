@@ -12,7 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "edge/config_report.h"
+#include "config/config_report.h"
 #include "edge/log.h"
 
 #define CONFIG_PATH "/etc/mailreeve/mailreeve.yaml"

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
-#include "edge/config.h"
+#include "config/config.h"
 
 struct daemon {
     const char *program; /* "mailreeve-policyd"; set by the caller */

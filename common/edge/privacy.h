@@ -19,7 +19,7 @@
 #include "core/err.h"
 #include "core/net.h"
 #include "core/siphash.h"
-#include "edge/config.h"
+#include "config/config.h"
 
 struct privacy;
 

@@ -11,10 +11,10 @@
 
 #include "core/session_key.h"
 #include "core/verdict.h"
-#include "edge/journal.h"
+#include "journal/journal.h"
 #include "edge/log_limits.h"
 #include "edge/privacy.h"
-#include "edge/status.h"
+#include "journal/status.h"
 
 /* How a transaction ended for the client, or would have. */
 enum ending {

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
-#include "edge/config.h"
+#include "config/config.h"
 
 struct listening {
     int fd;

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "edge/config_internal.h"
+#include "config/config_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "edge/json.h"
+#include "journal/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

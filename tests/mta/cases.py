@@ -53,13 +53,13 @@ DEFERRED_AUTH = "451 4.7.0 Authentication required"
 DEMO = [
     Case("smtp", "swaks", "inbound mail, no TLS", SENT, "not asked"),
     Case("smtp", "openssl", "inbound mail, STARTTLS", SENT, "not asked", **STARTTLS),
-    Case("smtp-auth", "swaks", "AUTH in clear, MTA accepts it", NO_AUTH_HERE, "reject", "auth-on-smtp-port",
+    Case("smtp-auth", "swaks", "no TLS, AUTH", NO_AUTH_HERE, "reject", "auth-on-smtp-port",
          ("cleartext-auth",), **LOGIN),
-    Case("smtp-auth", "curl", "STARTTLS, AUTH, MTA accepts it", NO_AUTH_HERE, "reject", "auth-on-smtp-port",
+    Case("smtp-auth", "curl", "STARTTLS, AUTH", NO_AUTH_HERE, "reject", "auth-on-smtp-port",
          **STARTTLS, **LOGIN),
 
-    Case("submission", "smtplib", "no TLS, no AUTH", NEEDS_TLS, "reject", "tls-required", ("auth-required",)),
-    Case("submission", "swaks", "no TLS, AUTH in clear", NEEDS_TLS, "reject", "tls-required",
+    Case("submission", "smtplib", "neither TLS nor AUTH", NEEDS_TLS, "reject", "tls-required", ("auth-required",)),
+    Case("submission", "swaks", "no TLS, AUTH", NEEDS_TLS, "reject", "tls-required",
          ("cleartext-auth",), **LOGIN),
     Case("submission", "curl", "STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required", **STARTTLS),
     Case("submission", "swaks", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
@@ -71,11 +71,11 @@ DEMO = [
          version="TLSv1.2", cipher=ANONYMOUS, **STARTTLS, **LOGIN),
     Case("submission", "openssl", "TLS 1.3, AUTH", SENT, "pass", version="TLSv1.3",
          journal={"encryption_protocol": "TLSv1.3"}, **STARTTLS, **LOGIN),
-    Case("submission", "smtplib", "trusted network, no TLS or AUTH", SENT, "pass", source=TRUSTED,
+    Case("submission", "smtplib", "neither, trusted client", SENT, "pass", source=TRUSTED,
          journal={"trusted": ["tls-required", "auth-required"]}),
-    Case("submission", "smtplib", "exception, no TLS or AUTH", SENT, "pass", source=EXCEPTED,
+    Case("submission", "smtplib", "neither, exception", SENT, "pass", source=EXCEPTED,
          journal={"excepted": ["tls-required", "auth-required"]}),
-    Case("submission", "smtplib", "ended exception, no TLS or AUTH", NEEDS_TLS, "reject", "tls-required",
+    Case("submission", "smtplib", "neither, exception over", NEEDS_TLS, "reject", "tls-required",
          source=EXPIRED),
 
     Case("submissions", "curl", "TLS at once, AUTH", SENT, "pass", **IMPLICIT, **LOGIN),
@@ -84,12 +84,12 @@ DEMO = [
     Case("submissions", "openssl", "TLS 1.1 at once, AUTH", OLD_TLS, "reject", "tls-version",
          version="TLSv1.1", **IMPLICIT, **LOGIN),
 
-    Case("alternate", "curl", "no TLS, no AUTH", NEEDS_TLS, "reject", "tls-required", ("auth-required",)),
+    Case("alternate", "curl", "neither TLS nor AUTH", NEEDS_TLS, "reject", "tls-required", ("auth-required",)),
     Case("alternate", "smtplib", "STARTTLS, no AUTH", NEEDS_AUTH, "reject", "auth-required", **STARTTLS),
     Case("alternate", "smtplib", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN),
 
-    Case("auditing", "swaks", "mode audit, no TLS, no AUTH", SENT, "would reject", "tls-required", ("auth-required",)),
-    Case("deferring", "smtplib", "action defer, no TLS, no AUTH", DEFERRED_TLS, "defer", "tls-required",
+    Case("auditing", "swaks", "neither, mode audit", SENT, "would reject", "tls-required", ("auth-required",)),
+    Case("deferring", "smtplib", "neither, action defer", DEFERRED_TLS, "defer", "tls-required",
          ("auth-required",)),
 ]
 

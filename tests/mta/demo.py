@@ -9,10 +9,12 @@ import sys
 sys.dont_write_bytecode = True
 
 import cases
+import certs
 import listeners
 import tree
 from daemons import Trouble, end_on_signals
 from dovecot import PASSWORD, USER
+from policyd import program
 from rig import Rig
 
 MAIN_PORTS = ("smtp", "submission", "submissions", "alternate")
@@ -20,8 +22,8 @@ COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 BOLD, GREEN, RED = "1", "32", "31"
 
 # heading, width
-COLUMNS = [("port", 4), ("client", 7), ("what the client did", 31), ("what it was told", 45), ("finding", 17),
-           ("verdict", 12), ("expected", 21), ("ok", 2)]
+COLUMNS = [("port", 4), ("client", 7), ("what the client did", 23), ("what it was told", 45), ("finding", 17),
+           ("verdict", 12), ("expected", 16), ("ok", 2)]
 
 
 def paint(text, colour):
@@ -34,13 +36,18 @@ def row(cells):
     return "  ".join(f"{cell:<{width}}" for cell, (_, width) in zip(fitted, COLUMNS)).rstrip()
 
 
-def shown(told):
+def full(told):
     """A reply without the queue id of this run."""
     return told.split(" as ")[0] if told.startswith("250") else told
 
 
+def shown(told):
+    """The part of a reply that has room in the table: up to where it says what to do."""
+    return full(told).partition(";")[0]
+
+
 def expected(case):
-    return f"{case.told[:3]} {case.finding or case.verdict}"
+    return f"{case.told[:3]} {case.verdict}"
 
 
 def introduce(rig):
@@ -48,8 +55,9 @@ def introduce(rig):
     print(paint("Mailreeve on a real Postfix", BOLD))
     print(f"""
 A private Postfix and Dovecot run on loopback with mailreeve-policyd plugged in, mode enforce. High ports play the real
-ones: {ports}. Each row is one session of a real mail client.
-Finding and verdict are read from Mailreeve's journal. What is expected was written by hand, from the RFCs and the design.
+ones: {ports}. AUTH is possible on 25 only in rows 3 and 4.
+Each row is one session of a real mail client. Finding and verdict are read from Mailreeve's journal. What is expected
+was written by hand, from the RFCs and the design; "ok" means that finding and wording are the expected ones, too.
 """)
 
 
@@ -75,34 +83,61 @@ def sum_up(outcomes):
     wrong = [each for each in outcomes if each.faults]
     taken = sum(each.told.startswith("250") for each in outcomes)
     print(f"\n{len(outcomes)} sessions, {len(outcomes) - len(wrong)} as expected: {taken} mails taken, "
-          f"{len(outcomes) - taken} refused, each with its reason.")
+          f"{len(outcomes) - taken} refused or put off, each with its reason.")
+    if longer := dict.fromkeys(each.told for each in outcomes if ";" in each.told):
+        print("Some replies go on and say what to change:\n  " + "\n  ".join(longer))
     for each in wrong:
         print(paint(f"\nWrong: {each.case.listener}, {each.case.client}, {each.case.does}", RED))
         print("\n".join(["  " + fault for fault in each.faults]))
     return 1 if wrong else 0
 
 
+# Under a heading: what a command shows, the words to look for in its output, and the command. test_demo.py runs them all.
+MAIL = "--from alice@example.com --to bob@example.com"
+LOGIN = f"--auth PLAIN --auth-user {USER} --auth-password {PASSWORD}"
+BY_HAND = {
+    "Try": [
+        ("587, neither TLS nor AUTH", cases.NEEDS_TLS, f"swaks --server 127.0.0.1:{{submission}} {MAIL}"),
+        ("587, STARTTLS and AUTH", cases.SENT, f"swaks --server 127.0.0.1:{{submission}} {MAIL} --tls {LOGIN}"),
+        ("465, TLS at once and AUTH", cases.SENT,
+         f"swaks --server 127.0.0.1:{{submissions}} {MAIL} --tls-on-connect {LOGIN}"),
+        ("25, AUTH on a Postfix that accepts it there", cases.NO_AUTH_HERE,
+         f"swaks --server 127.0.0.1:{{smtp_auth}} {MAIL} {LOGIN}"),
+        # -quiet also stops openssl from taking a line that begins with R (RCPT) or Q for a command to itself
+        ("587, STARTTLS, no AUTH, line by line", cases.NEEDS_AUTH,
+         "printf '%s\\n' 'EHLO me' 'MAIL FROM:<alice@example.com>' 'RCPT TO:<bob@example.com>' QUIT |\n"
+         "    openssl s_client -starttls smtp -connect 127.0.0.1:{submission} -servername {host} \\\n"
+         "    -CAfile {certificate} -quiet -verify_quiet -crlf"),
+    ],
+    "See": [
+        ("the last decision in the journal", '"event":"decision"', "tail -qn 1 {journal}/*.jsonl"),
+        ("what Mailreeve found, for people", "auth-on-smtp-port refused:", "grep -h refused: {log}"),
+        ("the counters", "submission-rejected", "{status} status -c {config}"),
+        ("Postfix's view", "NOQUEUE: reject: RCPT", "grep NOQUEUE {maillog}"),
+    ],
+    "Change the policy": [
+        ("from now on, the first one above is told 250", "",
+         "sed -i 's/^mode: enforce/mode: audit/' {config} && kill -HUP {pid}"),
+    ],
+    "End": [
+        ("nothing is left", "", "kill {pids} && rm -r {folder}"),
+    ],
+}
+
+
 def by_hand(rig):
     """How to go on with what KEEP=1 has left running."""
-    port = {each.name: each.port for each in listeners.DEMO}
-    mail = "--from alice@example.com --to bob@example.com"
-    login = f"--auth PLAIN --auth-user {USER} --auth-password {PASSWORD}"
-    pids = " ".join(str(daemon.pid) for daemon in rig.workshop.running)
-    journal = rig.policyd.journal / "mailreeve-policyd"
-    print(f"""
-{paint('Still running', BOLD)} (KEEP=1). Try:
-  swaks --server 127.0.0.1:{port['submission']} {mail}
-  swaks --server 127.0.0.1:{port['submission']} {mail} --tls {login}
-  swaks --server 127.0.0.1:{port['submissions']} {mail} --tls-on-connect {login}
-  swaks --server 127.0.0.1:{port['smtp-auth']} {mail} {login}
-  openssl s_client -starttls smtp -connect 127.0.0.1:{port['submission']} -CAfile {rig.certificates['server'].file} -quiet -crlf
-See:
-  tail -n 3 {journal}/*.jsonl
-  tail {rig.policyd.log} {rig.postfix.log}
-Change the policy:
-  edit {rig.policyd.config} and kill -HUP {rig.policyd.process.pid}
-End:
-  kill {pids} && rm -r {shlex.quote(str(rig.workshop.path))}""")
+    known = {each.name.replace("-", "_"): each.port for each in listeners.DEMO}
+    known.update(host=certs.HOST, certificate=rig.certificates["server"].file,
+                 journal=rig.policyd.journal / "mailreeve-policyd", log=rig.policyd.log, maillog=rig.postfix.log,
+                 status=program().with_name("mailreeve"), config=rig.policyd.config, pid=rig.policyd.process.pid,
+                 pids=" ".join(str(daemon.pid) for daemon in rig.workshop.running),
+                 folder=shlex.quote(str(rig.workshop.path)))
+    print(f"\n{paint('Still running', BOLD)} (KEEP=1).")
+    for heading, commands in BY_HAND.items():
+        print(f"{heading}:")
+        for what, words, command in commands:
+            print(f"  # {what}{': ' if words else ''}{words}\n  {command.format(**known)}")
 
 
 def main():

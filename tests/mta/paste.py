@@ -89,8 +89,9 @@ WAYS = {
 # ---- running it ----------------------------------------------------------------------------------------------------
 
 class PastedPolicyd(Policyd):
+    """mailreeve-policyd with a configuration that is pasted, not made."""
+
     def __init__(self, workshop, listeners, spool, text):
-        # pylint: disable=super-init-not-called -- another configuration, the same life
         self.workshop, self.listeners = workshop, listeners
         self.folder = workshop.folder("mailreeve")
         self.config, self.log, self.journal = (self.folder / name for name in ("mailreeve.yaml", "log", "journal"))

@@ -13,6 +13,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import threading
 import warnings
 
 import certs
@@ -284,8 +285,9 @@ def openssl(target, case):
 # ---- Python's smtplib --------------------------------------------------------------------------------------------
 
 class Recorder:
-    """Mixed into an smtplib client: notes every command and reply."""
-    transcript = None
+    """Mixed into an smtplib client: notes every command and reply in `current.transcript`, since smtplib hears the
+    greeting before its constructor returns."""
+    current = threading.local()
     said = "(greeting)"
 
     def putcmd(self, cmd, args=""):
@@ -294,7 +296,7 @@ class Recorder:
 
     def getreply(self):
         code, text = super().getreply()
-        self.transcript.add(self.said, code, text.decode("utf-8", "replace").replace("\n", " / "))
+        self.current.transcript.add(self.said, code, text.decode("utf-8", "replace").replace("\n", " / "))
         self.said = "(message)"
         return code, text
 
@@ -308,7 +310,7 @@ class Implicit(Recorder, smtplib.SMTP_SSL):
 
 
 def python(target, case):
-    transcript = Recorder.transcript = Transcript()
+    transcript = Recorder.current.transcript = Transcript()
     options = {"local_hostname": HELO, "timeout": SECONDS, "source_address": (case.source, 0)}
     try:
         if case.tls == "implicit":

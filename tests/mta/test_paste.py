@@ -4,12 +4,14 @@
     test_paste.py [WORD...]         only the ways with one of these words in their name
 
 Each way to plug Mailreeve in is run as the README says: first with mode audit, then changed to enforce and reloaded,
-then with mailreeve-policyd hanging and dead. MAILREEVE_BUILD=build/asan tests another build.
+then with mailreeve-policyd hanging and gone. The ways run side by side. MAILREEVE_BUILD=build/asan tests another build.
 """
+import concurrent.futures
 import dataclasses
 import re
 import signal
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 
@@ -174,35 +176,38 @@ def steps(way):
         yield f"policyd away: {row.listener}, {row.client}: {row.does}", lambda rig, row=row: while_away(rig, row)
 
 
-class Report:
-    """TAP, and the exit code."""
+def judged(test, *arguments):
+    """What a test finds wrong; that it could not be done is wrong too, but the others go on."""
+    try:
+        return test(*arguments)
+    except (Trouble, OSError, AssertionError) as trouble:
+        return [f"{type(trouble).__name__}: {trouble}".replace("\n", "\n# ")]
 
-    def __init__(self, planned):
-        self.number = self.failed = 0
-        print(f"1..{planned}", flush=True)
 
-    def test(self, name, function, *arguments):
-        try:
-            wrong = function(*arguments)
-        except (Trouble, OSError, AssertionError) as trouble:
-            wrong = [f"{type(trouble).__name__}: {trouble}".replace("\n", "\n# ")]
-        self.number += 1
-        self.failed += bool(wrong)
-        print(f"{'not ' * bool(wrong)}ok {self.number} - {name}")
-        print("".join(f"# {line}\n" for line in wrong), end="", flush=True)
+def play(way, stopping):
+    """All steps of one way: [(name, what was wrong)]."""
+    with paste.PastedRig(way) as rig:
+        rig.rows = PLAYED[way]
+        return [(f"{way}: {name}", judged(test, rig)) for name, test in steps(way) if not stopping.is_set()]
 
 
 def main(words):
     ways = [way for way in paste.WAYS if not words or any(word in way for word in words)]
-    report = Report(len(TEXTS) + sum(len(list(steps(way))) for way in ways))
-    for name, test in TEXTS:
-        report.test(name, test)
-    for way in ways:
-        with paste.PastedRig(way) as rig:
-            rig.rows = PLAYED[way]
-            for name, test in steps(way):
-                report.test(f"{way}: {name}", test, rig)
-    return 1 if report.failed else 0
+    print(f"1..{len(TEXTS) + sum(len(list(steps(way))) for way in ways)}", flush=True)
+    number = failed = 0
+    stopping = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor() as pool:       # they wait for timeouts most of the time
+        played = [pool.submit(play, way, stopping) for way in ways]
+        results = [lambda: [(name, judged(test)) for name, test in TEXTS], *[each.result for each in played]]
+        try:
+            for result in results:
+                for number, (name, wrong) in enumerate(result(), number + 1):
+                    failed += bool(wrong)
+                    print(f"{'not ' * bool(wrong)}ok {number} - {name}")
+                    print("".join(f"# {line}\n" for line in wrong), end="", flush=True)
+        finally:
+            stopping.set()
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

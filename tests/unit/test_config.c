@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 #include "core/session.h"
-#include "edge/config_internal.h"
-#include "edge/config_report.h"
+#include "config/config_internal.h"
+#include "config/config_report.h"
 
 /* 2026-11-21T12:00:00Z */
 static const struct now today = {.wall_us = INT64_C(1795262400) * US_PER_S};

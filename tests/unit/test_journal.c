@@ -24,9 +24,9 @@
 
 #include <cmocka.h>
 
-#include "edge/journal_internal.h"
-#include "edge/journal_reader.h"
-#include "edge/json.h"
+#include "journal/journal_internal.h"
+#include "journal/journal_reader.h"
+#include "journal/json.h"
 
 /* ---- help --------------------------------------------------------------- */
 

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "edge/json.h"
-#include "edge/utf8.h"
+#include "journal/json.h"
+#include "config/utf8.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

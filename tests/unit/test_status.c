@@ -13,8 +13,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "edge/journal_internal.h"
-#include "edge/status_reader.h"
+#include "journal/journal_internal.h"
+#include "journal/status_reader.h"
 
 static char top[64];
 static struct status_report report;

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "edge/utf8.h"
-#include "edge/yaml.h"
+#include "config/utf8.h"
+#include "config/yaml.h"
 
 static int parse(struct arena *a, struct str text, struct yaml_node **root, struct yaml_error *e)
 {

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KEEP=1 make demo: is the table readable, and does every command that it prints work as printed? TAP on stdout.
+
+The commands are those of the demo's output; what each must show is in demo.BY_HAND. The last one must leave nothing.
+"""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+
+import cases
+import demo
+from daemons import Trouble, end_on_signals, wait_for
+
+WIDTH = 140
+SHOWN = [(what, words) for commands in demo.BY_HAND.values() for what, words, _ in commands]
+
+
+def printed_commands(output):
+    """{what it shows: command} as somebody would copy them."""
+    found, what = {}, None
+    for line in output.splitlines():
+        if line.startswith("  # "):
+            what = line[4:]
+            found[what] = ""
+        elif what and line.startswith("  "):
+            found[what] += line[2:] + "\n"
+        else:
+            what = None
+    return found
+
+
+def shell(command):
+    """Output of a pasted command; its exit code is not looked at (swaks has one of its own for each refusal)."""
+    return subprocess.run(["sh", "-c", command], text=True, errors="replace", timeout=30, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+
+def shows(output, words):
+    """Are the words in the output? Postfix has some of its own behind the two codes of a reply."""
+    codes = re.match(r"\d{3} [\d.]+ ", words)
+    return re.search(re.escape(codes[0]) + ".*" + re.escape(words[codes.end():]) if codes else re.escape(words), output)
+
+
+class Kept:
+    """A demo that was run with KEEP=1."""
+
+    def __init__(self):
+        done = subprocess.run([sys.executable, pathlib.Path(demo.__file__)], text=True, timeout=240, stdout=subprocess.PIPE,
+                              env={**os.environ, "KEEP": "1"}, stdin=subprocess.DEVNULL)
+        self.status, self.output = done.returncode, done.stdout
+        self.commands = printed_commands(self.output)
+        self.pids, self.folder = [], None
+        if end := re.search(r"^  kill ([\d ]+) && rm -r (\S+)$", self.output, re.M):
+            self.pids, self.folder = [int(pid) for pid in end[1].split()], pathlib.Path(end[2])
+
+    def living(self):
+        return [pid for pid in self.pids if alive(pid)]
+
+    def end(self):
+        """Should a test have failed before the last command."""
+        for pid in self.living():
+            os.kill(pid, signal.SIGTERM)
+
+
+def alive(pid):
+    """Is a process there? A zombie, which nobody in this container reaps, is not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def as_expected(kept):
+    table = re.search(r"^(\d+) sessions, (\d+) as expected", kept.output, re.M)
+    wanted = (str(len(cases.DEMO)),) * 2
+    good = kept.status == 0 and table and table.groups() == wanted
+    return [] if good else [f"exit status {kept.status}", *kept.output.splitlines()]
+
+
+def readable(kept):
+    table = kept.output.partition("Still running")[0].splitlines()
+    return [f"{len(line)} columns: {line}" for line in table if len(line) > WIDTH] \
+        + [f"cut: {line}" for line in table if "..." in line]
+
+
+def command(kept, what, words):
+    wanted = f"{what}{': ' if words else ''}{words}"
+    if wanted not in kept.commands:
+        return [f"the demo does not print {wanted!r}"]
+    output = shell(kept.commands[wanted])
+    return [] if shows(output, words) else [f"{words!r} is not in the output of", kept.commands[wanted],
+                                            *output.splitlines()]
+
+
+def in_effect(kept):
+    """the changed policy is in effect: the first command is told 250 now"""
+    first = next(iter(kept.commands.values()))
+    wait_for("250", lambda: shows(shell(first), cases.SENT))
+    return []
+
+
+def nothing_left(kept):
+    """after the last command nothing is left"""
+    wait_for(f"the end of {kept.pids}", lambda: not kept.living())
+    return [f"{kept.folder} is still there"] if kept.folder.exists() else []
+
+
+def tests():
+    yield "all sessions are as expected", as_expected
+    yield f"the table has at most {WIDTH} columns, and nothing is cut", readable
+    for what, words in SHOWN[:-1]:
+        yield f"shown by the command: {what}", lambda kept, what=what, words=words: command(kept, what, words)
+    yield in_effect.__doc__, in_effect
+    yield "the command that ends it", lambda kept: command(kept, *SHOWN[-1])
+    yield nothing_left.__doc__, nothing_left
+
+
+def main():
+    listed = list(tests())
+    print(f"1..{len(listed)}", flush=True)
+    kept, failed = Kept(), 0
+    try:
+        for number, (name, test) in enumerate(listed, 1):
+            try:
+                wrong = test(kept)
+            except (Trouble, OSError, AttributeError, subprocess.TimeoutExpired) as trouble:
+                wrong = [str(trouble)]
+            failed += bool(wrong)
+            print(f"{'not ' * bool(wrong)}ok {number} - {name}")
+            print("".join("# " + line.replace("\n", "\n# ") + "\n" for line in wrong), end="", flush=True)
+    finally:
+        kept.end()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    end_on_signals()
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Bail out! interrupted")
+        sys.exit(130)
