@@ -331,6 +331,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     struct server *s = arg;
     struct now now = clock_now();
     struct conn *c, *next;
+    bool crowded = s->paused; /* the first that is closed makes room */
     (void)fd;
     (void)what;
     for (c = TAILQ_FIRST(&s->conns); c; c = next) {
@@ -342,7 +343,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
         else if (!c->out && c->in && quiet >= UNFINISHED_S)
             failure(s->failures, FAILURE_REQUEST_UNFINISHED, &now, c->from->name,
                     "the rest did not come for a minute");
-        else if (quiet < IDLE_S && !(s->paused && !c->asked && quiet >= SILENT_S))
+        else if (quiet < IDLE_S && !(crowded && !c->asked && quiet >= SILENT_S))
             continue;
         conn_close(c);
     }

@@ -21,9 +21,9 @@ PYTHON = sys.executable
 
 # What has to be built, by variant.
 BUILDS = {
-    "check": [("dev", ["all", "tests"]), ("asan", ["all", "tests"]), ("clang", ["all"]),
+    "check": [("dev", ["all", "tests", "build/dev/polload", "build/dev/pollimit"]), ("asan", ["all", "tests"]), ("clang", ["all"]),
               ("tsan", ["all", "build/tsan/tests/test_journal"])],
-    "check-full": [("dev", ["all", "tests"]), ("asan", ["all", "tests"]), ("tsan", ["all", "tests"]),
+    "check-full": [("dev", ["all", "tests", "build/dev/polload", "build/dev/pollimit"]), ("asan", ["all", "tests"]), ("tsan", ["all", "tests"]),
                    ("clang", ["all", "tests"]), ("rel", ["all"])],
 }
 
@@ -57,12 +57,16 @@ SUITES = {
         "dev/faults": script("tests/policyd/test_faults.py"),
         "dev/postfix": script("tests/mta/test_postfix.py"),
         "asan/postfix": script("tests/mta/test_postfix.py", "asan"),
+        "dev/paste": script("tests/mta/test_paste.py"),
+        "dev/demo": script("tests/mta/test_demo.py"),
+        "dev/bench-selftest": script("tests/bench/selftest.py"),
     },
     "check-full": {
         **units("dev", UNIT),
         **units("clang", UNIT),
         **units("tsan", UNIT),
         "dev/protocol": script("tests/policyd/test_protocol.py"),
+        "asan/paste": script("tests/mta/test_paste.py", "asan"),
         "tsan/protocol": script("tests/policyd/test_protocol.py", "tsan", 600),
         "asan/faults": script("tests/policyd/test_faults.py", "asan", 600),
         "tsan/faults": script("tests/policyd/test_faults.py", "tsan", 600),

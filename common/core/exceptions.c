@@ -4,8 +4,8 @@
 enum { USER_MAX = 320 }; /* 64 + @ + 255 (RFC 5321 4.5.3.1); longer names match no exception */
 
 /* All exceptions under one user or one network. */
-struct entry {
-    struct entry *next;
+struct exception_entry {
+    struct exception_entry *next;
     const struct exception *e;
 };
 
@@ -28,11 +28,12 @@ void exceptions_init(struct exceptions *x, struct arena *arena, const struct sip
 }
 
 /* A new entry before `head`; NULL when memory ends. */
-static struct entry *prepend(struct exceptions *x, struct entry *head, const struct exception *e)
+static struct exception_entry *prepend(struct exceptions *x, struct exception_entry *head,
+                                       const struct exception *e)
 {
-    struct entry *first = arena_alloc(x->arena, sizeof *first);
+    struct exception_entry *first = arena_alloc(x->arena, sizeof *first);
     if (first)
-        *first = (struct entry){head, e};
+        *first = (struct exception_entry){head, e};
     return first;
 }
 
@@ -41,13 +42,13 @@ static bool add_user(struct exceptions *x, const struct exception *e, struct str
     char key[USER_MAX];
     if (!fold(user, key))
         return true;
-    struct entry *first = prepend(x, table_get(&x->by_user, key, user.n), e);
+    struct exception_entry *first = prepend(x, table_get(&x->by_user, key, user.n), e);
     return first && table_put(&x->by_user, key, user.n, first);
 }
 
 static bool add_client(struct exceptions *x, const struct exception *e, const struct prefix *p)
 {
-    struct entry *first = prepend(x, prefix_index_exact(&x->by_client, p), e);
+    struct exception_entry *first = prepend(x, prefix_index_exact(&x->by_client, p), e);
     return first && prefix_index_put(&x->by_client, p, first);
 }
 
@@ -74,7 +75,7 @@ static bool client_matches(const struct exception *e, const struct addr *client)
 }
 
 /* The first of the list that allows `f` now; *expired becomes the last to have ended. */
-static const struct exception *in_force(const struct entry *list, enum finding f,
+static const struct exception *in_force(const struct exception_entry *list, enum finding f,
                                         const struct addr *client, const struct now *now,
                                         const struct exception **expired)
 {
@@ -90,24 +91,28 @@ static const struct exception *in_force(const struct entry *list, enum finding f
     return NULL;
 }
 
-const struct exception *exceptions_find(const struct exceptions *x, enum finding f,
-                                        const struct addr *client, struct str user,
+void exceptions_match(const struct exceptions *x, const struct addr *client, struct str user,
+                      struct exception_matches *ret)
+{
+    char key[USER_MAX];
+    const struct exception_entry *list;
+    unsigned at = 0;
+    ret->client = client;
+    ret->count = 0;
+    if (fold(user, key) && (list = table_get(&x->by_user, key, user.n)))
+        ret->list[ret->count++] = list;
+    while ((list = prefix_index_next(&x->by_client, client, &at)))
+        ret->list[ret->count++] = list;
+}
+
+const struct exception *exceptions_find(const struct exception_matches *m, enum finding f,
                                         const struct now *now,
                                         const struct exception **ret_expired)
 {
     const struct exception *found = NULL, *expired = NULL;
-    char key[USER_MAX];
-    if ((x->any & FINDING_BIT(f)) && fold(user, key))
-        found = in_force(table_get(&x->by_user, key, user.n), f, client, now, &expired);
-
-    unsigned at = 0;
-    const struct entry *list;
-    while (!found && (x->any & FINDING_BIT(f)) &&
-           (list = prefix_index_next(&x->by_client, client, &at)))
-        found = in_force(list, f, client, now, &expired);
-
-    if (ret_expired)
-        *ret_expired = found ? NULL : expired;
+    for (unsigned i = 0; !found && i < m->count; i++)
+        found = in_force(m->list[i], f, m->client, now, &expired);
+    *ret_expired = found ? NULL : expired;
     return found;
 }
 

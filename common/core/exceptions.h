@@ -39,14 +39,24 @@ void exceptions_init(struct exceptions *x, struct arena *arena, const struct sip
  */
 bool exceptions_add(struct exceptions *x, const struct exception *e, const struct str *users);
 
+/* What there is for one client and user, in force or not: looked up once, asked for each finding. */
+struct exception_matches {
+    const struct addr *client;
+    unsigned count;
+    /* one for the user, one for each network around the client: it cannot overflow */
+    const struct exception_entry *list[1 + 128 + 1];
+};
+
+/* User names compare without regard to ASCII case. `client` must outlive *ret. */
+void exceptions_match(const struct exceptions *x, const struct addr *client, struct str user,
+                      struct exception_matches *ret);
+
 /*
- * The exception that lets this client or user break `f` at that time, or NULL.
- * Where there is none in force but one that has run out, *ret_expired is the
- * one that ended last (it may be NULL if nobody wants to know).
- * User names compare without regard to ASCII case.
+ * The exception among them that allows `f` at that time, or NULL. Where there
+ * is none in force but one that has run out, *ret_expired is the one that ended
+ * last, else NULL.
  */
-const struct exception *exceptions_find(const struct exceptions *x, enum finding f,
-                                        const struct addr *client, struct str user,
+const struct exception *exceptions_find(const struct exception_matches *m, enum finding f,
                                         const struct now *now,
                                         const struct exception **ret_expired);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hash table from bytes to a pointer. The one place that knows uthash: here
- * it gets a keyed hash (its own has none) and reports the end of memory
- * (its default is to end the process).
+ * A hash table from bytes to a pointer: open addressing, at most half full, and in each slot the
+ * hash beside the pointer, so that to find nothing costs one cache line. SipHash with a secret
+ * key, because the keys come from strangers.
  *
  * Entries live in the arena given and are freed with it; a key is copied.
  * Reading from several threads is safe as long as nobody writes.
@@ -14,7 +14,9 @@
 #include "core/siphash.h"
 
 struct table {
-    struct table_entry *head;
+    struct table_slot *slots;
+    size_t mask; /* slots - 1 */
+    size_t count;
     struct arena *arena;
     struct sipkey key;
 };

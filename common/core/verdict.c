@@ -7,10 +7,19 @@ const char *const outcome_names[OUTCOME_COUNT] = {
     [OUTCOME_EXCEPTED] = "excepted",   [OUTCOME_BROKEN] = "broken",
 };
 
+/* What one call of decide() goes by. */
+struct question {
+    const struct policy *policy;
+    const struct session *session;
+    const struct now *now;
+    bool matched; /* the exceptions are looked up when the first rule is broken */
+    struct exception_matches exceptions;
+};
+
 /* A broken rule: does the policy let this client break it? */
-static enum outcome excuse(const struct policy *p, const struct session *s, const struct rule *r,
-                           const struct now *now, struct answer *a)
+static enum outcome excuse(struct question *q, const struct rule *r, struct answer *a)
 {
+    const struct session *s = q->session;
     if (r->trusted_excused) {
         if (!session_knows(s, FACT_BIT(FACT_TRUSTED))) {
             a->lacks = FACT_BIT(FACT_TRUSTED);
@@ -19,14 +28,18 @@ static enum outcome excuse(const struct policy *p, const struct session *s, cons
         if (s->trusted)
             return OUTCOME_TRUSTED;
     }
-    a->exception =
-        exceptions_find(&p->exceptions, r->finding, &s->client, s->user, now, &a->expired);
+    if (!(q->policy->exceptions.any & FINDING_BIT(r->finding)))
+        return OUTCOME_BROKEN;
+    if (!q->matched)
+        exceptions_match(&q->policy->exceptions, &s->client, s->user, &q->exceptions);
+    q->matched = true;
+    a->exception = exceptions_find(&q->exceptions, r->finding, q->now, &a->expired);
     return a->exception ? OUTCOME_EXCEPTED : OUTCOME_BROKEN;
 }
 
-static enum outcome ask(const struct policy *p, const struct session *s, const struct rule *r,
-                        const struct now *now, struct answer *a)
+static enum outcome ask(struct question *q, const struct rule *r, struct answer *a)
 {
+    const struct session *s = q->session;
     const struct listener *l = s->listener;
     if (!l) {
         a->lacks = FACT_BIT(FACT_LISTENER);
@@ -38,7 +51,7 @@ static enum outcome ask(const struct policy *p, const struct session *s, const s
     a->lacks = r->needs & ~s->known;
     if (a->lacks)
         return OUTCOME_NO_DATA;
-    return r->check(s, l) ? OUTCOME_HOLDS : excuse(p, s, r, now, a);
+    return r->check(s, l) ? OUTCOME_HOLDS : excuse(q, r, a);
 }
 
 static void count(struct verdict *v, enum finding f, const struct answer *a)
@@ -62,7 +75,12 @@ static void count(struct verdict *v, enum finding f, const struct answer *a)
 void decide(const struct policy *p, const struct session *s, const struct now *now,
             struct verdict *ret, struct answer *answers)
 {
+    struct question q; /* its list of exceptions is large and not needed as a rule */
     struct answer one = {0}; /* answers nobody asked for share it */
+    q.policy = p;
+    q.session = s;
+    q.now = now;
+    q.matched = false;
     *ret = (struct verdict){
         .action = ACTION_IGNORE,
         .would = ACTION_IGNORE,
@@ -72,7 +90,7 @@ void decide(const struct policy *p, const struct session *s, const struct now *n
         struct answer *a = answers ? &answers[i] : &one;
         if (answers)
             *a = (struct answer){0};
-        a->outcome = ask(p, s, rules[i], now, a);
+        a->outcome = ask(&q, rules[i], a);
         count(ret, rules[i]->finding, a);
     }
     if (!s->listener)

@@ -77,6 +77,11 @@ static void put_client(struct recorder *r, struct jline *l, const struct session
     jline_str_if(l, "sender", privacy_sender(r->privacy, s->sender, &b));
     jline_str_if(l, "sasl_username", privacy_user(r->privacy, s->user, &b));
     jline_str_if(l, "sasl_method", s->mechanism);
+    /* what is not known is left out: it is neither true nor false */
+    if (session_knows(s, FACT_BIT(FACT_AUTH)))
+        jline_bool(l, "auth", s->auth);
+    if (session_knows(s, FACT_BIT(FACT_TLS)))
+        jline_bool(l, "tls", s->tls);
     jline_str_if(l, "encryption_protocol", s->tls_version_text);
     jline_str_if(l, "encryption_cipher", s->cipher_text);
     if (session_knows(s, FACT_BIT(FACT_CIPHER_BITS)))
@@ -92,7 +97,8 @@ static void write_line(struct recorder *r, const struct policy *p, const struct 
     if (!l.b.p)
         return; /* lost, and counted */
     jline_str(&l, "listener", on->names[0]);
-    jline_str_if(&l, "listener_told", s->listener_told);
+    if (!str_eq(s->listener_told, on->names[0]))
+        jline_str_if(&l, "listener_told", s->listener_told);
     jline_str(&l, "role", str_of(role_names[on->role]));
     jline_str(&l, "mode", str_of(mode_names[on->mode]));
     jline_str(&l, "protocol_state", str_of(stage_names[s->stage]));
@@ -103,12 +109,11 @@ static void write_line(struct recorder *r, const struct policy *p, const struct 
     jline_str(&l, "action", felt(v->action));
     jline_str(&l, "would", felt(v->would));
     jline_str_if(&l, "held", str_of(held_names[v->held]));
-    jline_str(&l, "finding", v->finding < FINDING_COUNT ? str_of(findings[v->finding].id)
-                                                        : STR(""));
+    if (v->finding < FINDING_COUNT)
+        jline_str(&l, "finding", str_of(findings[v->finding].id));
     put_findings(&l, "findings", v->broken);
     put_findings(&l, "excepted", v->excepted);
     put_findings(&l, "trusted", v->trusted);
-    put_findings(&l, "no_data", v->no_data);
     jline_str(&l, "policy", str_of(p->digest));
     journal_commit(r->journal, &l);
 }

@@ -53,7 +53,7 @@ def readme_yaml():
     return next(text for language, text in readme_blocks() if language == "yaml")
 
 
-# ---- the ways to plug it in: lines for main.cf, and mailreeve.yaml -------------------------------------------------
+# ---- the ways to plug it in: lines for main.cf, mailreeve.yaml, master.cf -------------------------------------------------
 
 def commented(text, after):
     """The lines behind a comment, up to the first that is none or empty, without their `#`."""
@@ -78,11 +78,14 @@ def old_yaml():
 
 
 NOW, OLD = file("postfix/main.cf"), file("postfix/main.cf.before-3.1")
+MASTER = file("postfix/master.cf")
+NETWORKS_PASS = MASTER.replace("submission,permit_", "submission,permit_mynetworks,permit_")    # README: trusted clients
 WAYS = {
-    "main.cf": (NOW, readme_yaml),
-    "main.cf.auth-on-25": (with_auth_on_25(NOW, file("postfix/main.cf.auth-on-25")), readme_yaml),
-    "main.cf.before-3.1": (OLD, old_yaml),
-    "main.cf.before-3.1, AUTH on 25": (with_auth_on_25(OLD, commented(OLD, 'instead of "smtpd_sasl')), old_yaml),
+    "main.cf": (NOW, readme_yaml, MASTER),
+    "main.cf.auth-on-25": (with_auth_on_25(NOW, file("postfix/main.cf.auth-on-25")), readme_yaml, MASTER),
+    "main.cf.before-3.1": (OLD, old_yaml, MASTER),
+    "main.cf.before-3.1, AUTH on 25": (with_auth_on_25(OLD, commented(OLD, 'instead of "smtpd_sasl')), old_yaml, MASTER),
+    "main.cf, own networks may pass": (NOW, readme_yaml, NETWORKS_PASS),
 }
 
 
@@ -129,7 +132,8 @@ class PastedRig(Rig):
     """One of WAYS, up and running."""
 
     def __init__(self, way):
-        self.main_cf, self.yaml = WAYS[way][0], WAYS[way][1]()
+        self.main_cf, yaml, self.master_cf = WAYS[way]
+        self.yaml = yaml()
         super().__init__([Listener(*row) for row in LISTENERS])
 
     def start(self, listeners):
@@ -141,7 +145,7 @@ class PastedRig(Rig):
         make_socket_folder(self.postfix.spool)
         os.link(dovecot.start(self.workshop), self.postfix.spool / "private" / "auth")     # seen from the chroot
         self.policyd = PastedPolicyd(self.workshop, listeners, self.postfix.spool, self.yaml)
-        services = SMTP_SERVICE + file("postfix/master.cf")
+        services = SMTP_SERVICE + self.master_cf
         for name, plays in SERVICES.items():
             services, count = re.subn(rf"^{name}(?=\s+inet\s)", f"127.0.0.1:{ports[plays]}", services, flags=re.M)
             assert count == 1, f"{name} is there {count} times"

@@ -30,7 +30,7 @@ class Outcome:
 
     @property
     def finding(self):
-        return self.decisions[-1]["finding"] if self.decisions else ""
+        return self.decisions[-1].get("finding", "") if self.decisions else ""
 
     @property
     def verdict(self):
@@ -66,7 +66,7 @@ def faults(case, transcript, decisions):
         return found
     line = decisions[-1]
     expect("verdict", case.verdict, verdict(line))
-    expect("finding", case.finding, line["finding"])
+    expect("finding", case.finding, line.get("finding", ""))
     if missing := {case.finding, *case.also} - {"", *line.get("findings", [])}:
         found.append(f"findings: expected also {sorted(missing)}, got {line.get('findings', [])}")
     for name, wanted in {"listener": case.listener, **case.journal}.items():

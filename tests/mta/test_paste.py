@@ -65,6 +65,11 @@ SUBMITTING = [
     Row("alternate", "smtplib", "no TLS", POSTFIX_SAYS_NO, NEEDS_TLS, AWAY, "tls-required"),
     Row("alternate", "smtplib", "STARTTLS, AUTH", SENT, SENT, AWAY, how=BOTH),
 ]
+NETWORKS_PASS = [       # Postfix permits what Mailreeve does not refuse
+    Row("submission", "swaks", "no TLS", SENT, NEEDS_TLS, AWAY, "tls-required"),
+    Row("submission", "curl", "STARTTLS, no AUTH", SENT, NEEDS_AUTH, AWAY, "auth-required", how=STARTTLS),
+    Row("submission", "swaks", "STARTTLS, AUTH", SENT, SENT, AWAY, how=BOTH),
+]
 INBOUND = [
     Row("smtp", "swaks", "inbound, no TLS", *[SENT] * 3, asked=False),
     Row("smtp", "openssl", "inbound, STARTTLS", *[SENT] * 3, asked=False, how=STARTTLS),
@@ -87,6 +92,7 @@ PLAYED = {
     "main.cf.auth-on-25": INBOUND + AUTH_ON + SUBMITTING,
     "main.cf.before-3.1": INBOUND + AUTH_OFF + old(SUBMITTING),
     "main.cf.before-3.1, AUTH on 25": INBOUND + old(AUTH_ON + SUBMITTING),
+    "main.cf, own networks may pass": NETWORKS_PASS,
 }
 
 
@@ -140,10 +146,10 @@ def enforce(rig):
 
 
 def hang(rig):
-    """A policyd that hangs: one port is enough, the timeout takes its time."""
+    """A policyd that hangs: two ports are enough, each waits for the timeout twice."""
     rig.policyd.process.send_signal(signal.SIGSTOP)
     try:
-        return [fault for row in rig.rows if row.listener in ("smtp", "submission") and row.how in ({}, BOTH)
+        return [fault for row in rig.rows if row in INBOUND or row.listener in ("smtp", "submission") and row.how == BOTH
                 for fault in while_away(rig, row)]
     finally:
         rig.policyd.process.send_signal(signal.SIGCONT)

@@ -56,6 +56,15 @@ def check(package):
             raise TreeError(f"{path(package, program)} lacks {', '.join(missing)}; run: make deps")
 
 
+def command(package, *argv, **options):
+    """Run a command; raise TreeError with the last thing that it said."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+    if done.returncode:
+        said = (done.stdout.strip().splitlines() or [f"exit code {done.returncode}"])[-1].removeprefix("E: ")
+        raise TreeError(f"{package} could not be fetched, {argv[0]} says \"{said}\"; check the network and apt's proxy "
+                        "and sources, then run again: make deps")
+
+
 def fetch(package):
     """Download and unpack a package beside its place, then move it there in one step."""
     unpacking = TREES / f".{package}.{os.getpid()}"
@@ -63,10 +72,10 @@ def fetch(package):
     unpacking.mkdir(parents=True)
     try:
         # apt's own unprivileged user may not enter the checkout; without this it warns and goes on as root anyway
-        subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package],
-                       cwd=unpacking, check=True, stdout=sys.stderr)
-        archive, = unpacking.glob("*.deb")
-        subprocess.run(["dpkg-deb", "-x", archive, unpacking / "tree"], check=True)
+        command(package, "apt-get", "-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3",
+                "-o", "Acquire::http::Timeout=30", "download", package, cwd=unpacking)
+        archive = next(unpacking.glob("*.deb"))
+        command(package, "dpkg-deb", "-x", archive.name, "tree", cwd=unpacking)
         shutil.rmtree(TREES / package, ignore_errors=True)
         (unpacking / "tree").rename(TREES / package)
         return archive.name
@@ -86,5 +95,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (TreeError, subprocess.CalledProcessError, OSError) as problem:
+    except (TreeError, OSError) as problem:
         sys.exit(f"tree.py: {problem}")

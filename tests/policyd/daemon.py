@@ -237,7 +237,7 @@ class Daemon:
                     self.stop()
                 else:
                     os.kill(self.pid, signal.SIGKILL)
-                    self.process.wait()
+                    self.process.wait(PATIENCE)
             elif check and self.process:
                 self.check_sane()
         finally:

@@ -167,7 +167,7 @@ def stop_while_frozen(d):
     expect("stopped\n" in d.logged(), d.logged()[-500:])
 
 
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
@@ -191,7 +191,11 @@ def frozen_disk():
     with Daemon(env=NO_LEAK_CHECK) as d:
         frozen(d, None, lambda: hold_writer(d), lambda: let_go(d))
         hold_writer(d)
-        stop_while_frozen(d)
+        try:
+            stop_while_frozen(d)
+        finally:
+            os.kill(d.pid, signal.SIGKILL)          # which the process that has ended does not feel
+            os.waitpid(d.held, WALL)
         same(d.ended(), 0, "the exit code")
 
 
@@ -201,7 +205,7 @@ def hold_writer(d):
     for call in (PTRACE_SEIZE, PTRACE_INTERRUPT):
         if libc.ptrace(call, d.held, None, None) != 0:
             raise Failure(f"ptrace: {os.strerror(ctypes.get_errno())}")
-    os.waitpid(d.held, 0x40000000)                  # __WALL
+    os.waitpid(d.held, WALL)
 
 
 def let_go(d):

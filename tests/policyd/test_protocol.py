@@ -342,7 +342,7 @@ def audit():
         for i, (changes, _) in enumerate(TURNS):
             same(client.ask(instance=f"audit.{i}", **changes), DUNNO, f"the answer to {changes}")
         lines = {line["instance"]: line for line in d.settled(mode="audit")}
-        told = [(lines[f"audit.{i}"]["action"], lines[f"audit.{i}"]["would"], lines[f"audit.{i}"]["finding"])
+        told = [(lines[f"audit.{i}"]["action"], lines[f"audit.{i}"]["would"], lines[f"audit.{i}"].get("finding", ""))
                 for i in range(4)]
         same(told, [("pass", "pass", ""), ("pass", "reject", "auth-required"), ("pass", "reject", "auth-on-smtp-port"),
                     ("pass", "reject", "tls-required")], "the journal")

@@ -288,6 +288,17 @@ static void actions_reach_their_listeners(void **state)
     problems_free(&ps);
 }
 
+static const struct exception *find_exception(const struct exceptions *x, enum finding f,
+                                              const struct addr *client, struct str user,
+                                              const struct now *now,
+                                              const struct exception **ret_expired)
+{
+    struct exception_matches m;
+    const struct exception *expired;
+    exceptions_match(x, client, user, &m);
+    return exceptions_find(&m, f, now, ret_expired ? ret_expired : &expired);
+}
+
 static void values_come_through(void **state)
 {
     (void)state;
@@ -317,12 +328,12 @@ static void values_come_through(void **state)
     assert_true(policy_is_monitor(p, &client));
     addr_parse(STR("192.0.2.17"), &client);
     const struct exception *e =
-        exceptions_find(&p->exceptions, FINDING_TLS_REQUIRED, &client, STR(""), &today, NULL);
+        find_exception(&p->exceptions, FINDING_TLS_REQUIRED, &client, STR(""), &today, NULL);
     assert_non_null(e);
     assert_string_equal(e->reason, "copier \"B\" \\ floor 3");
     assert_string_equal(e->file, path);
     assert_int_equal(e->line, 29);
-    assert_non_null(exceptions_find(&p->exceptions, FINDING_AUTH_MECHANISM, &client,
+    assert_non_null(find_exception(&p->exceptions, FINDING_AUTH_MECHANISM, &client,
                                     STR("anna@EXAMPLE.com"), &today, NULL));
 
     assert_int_equal(c->policyd.listen_count, 5);
@@ -357,20 +368,20 @@ static void exceptions_file_is_read(void **state)
     addr_parse(STR("192.0.2.17"), &client);
     addr_parse(STR("192.0.2.1"), &other);
     const struct exception *e =
-        exceptions_find(x, FINDING_TLS_REQUIRED, &client, STR(""), &today, NULL);
+        find_exception(x, FINDING_TLS_REQUIRED, &client, STR(""), &today, NULL);
     assert_non_null(e);
     assert_string_equal(e->reason, "copier on floor 3");
     assert_string_equal(e->owner, "help desk");
     assert_int_equal(e->line, 2);
     assert_non_null(strstr(e->file, "good/exceptions-file.txt"));
-    assert_null(exceptions_find(x, FINDING_TLS_REQUIRED, &other, STR(""), &today, NULL));
+    assert_null(find_exception(x, FINDING_TLS_REQUIRED, &other, STR(""), &today, NULL));
     assert_non_null(
-        exceptions_find(x, FINDING_TLS_REQUIRED, &other, STR("192.0.2.1"), &today, NULL));
-    e = exceptions_find(x, FINDING_TLS_VERSION, &other, STR("anna@example.com"), &today, NULL);
+        find_exception(x, FINDING_TLS_REQUIRED, &other, STR("192.0.2.1"), &today, NULL));
+    e = find_exception(x, FINDING_TLS_VERSION, &other, STR("anna@example.com"), &today, NULL);
     assert_non_null(e);
     assert_string_equal(e->owner, "B\xc3\xbcro");
     addr_parse(STR("2001:db8:17::5"), &client);
-    e = exceptions_find(x, FINDING_AUTH_REQUIRED, &client, STR(""), &today, NULL);
+    e = find_exception(x, FINDING_AUTH_REQUIRED, &client, STR(""), &today, NULL);
     assert_non_null(e);
     assert_string_equal(e->reason, "a | in a reason");
     config_free(c);

@@ -288,8 +288,10 @@ static void test_exceptions(void **state)
         struct addr a;
         const struct exception *expired;
         addr_parse(str_of(cases[i].client), &a);
-        assert_ptr_equal(exceptions_find(&x, cases[i].finding, &a, str_of(cases[i].user),
-                                         &(struct now){cases[i].at, 0}, &expired),
+        struct exception_matches m;
+        exceptions_match(&x, &a, str_of(cases[i].user), &m);
+        assert_ptr_equal(exceptions_find(&m, cases[i].finding, &(struct now){cases[i].at, 0},
+                                         &expired),
                          which[cases[i].found]);
         assert_ptr_equal(expired, which[cases[i].expired]);
     }
