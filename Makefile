@@ -67,6 +67,7 @@ help:
 	@echo 'make check-full the slow suites: mutation of the rules, sanitizers, faults'
 	@echo 'make bench      ratios against a constant-answer server; QUICK=1 for a minute'
 	@echo 'make fuzz       search for new inputs, FUZZ_S seconds for each target (clang)'
+	@echo 'make compdb     compile_commands.json, for editors'
 	@echo 'make lint       includes, headers, format, man pages, static analysis'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make dist       mailreeve-$(VERSION).tar.gz'
@@ -146,10 +147,8 @@ fuzz:
 lint:
 	python3 tests/lint.py
 
-compdb: compile_commands.json
-compile_commands.json: Makefile $(CORE) $(EDGE) $(POLICYD) $(CLI) $(UNIT) $(FUZZ) $(BENCH)
-	@{ echo '['; sep=; for f in $(filter %.c,$^); do printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' \
-	    "$$sep" '$(CURDIR)' $$f "$(CC) $(subst ",\",$(subst ',,$(ALL_CPPFLAGS))) $(ALL_CFLAGS) -c $$f"; sep=',$(newline)'; done; echo ']'; } >$@
+compdb:
+	@$(MAKE) -nB --no-print-directory VERBOSE=1 all tests | python3 tests/compdb.py >compile_commands.json
 
 # ---- what it needs (Debian 12) ----------------------------------------------
 PACKAGES := $(shell sed 's/\#.*//' etc/packages.debian)

@@ -77,8 +77,8 @@ static int read_options(struct explain *x, int argc, char **argv)
     bool state = false;
     int o;
     for (int i = 0; i < ATTRIBUTES; i++)
-        options[2 + i] = (struct option){attributes[i].option, required_argument, NULL,
-                                         OPTION_FIRST + i};
+        options[2 + i] =
+            (struct option){attributes[i].option, required_argument, NULL, OPTION_FIRST + i};
     buf_cstring(&x->request, "request=smtpd_access_policy\n");
     while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         if (o >= OPTION_FIRST) {
@@ -117,7 +117,8 @@ static int read_file(struct explain *x)
         fclose(f);
     /* An editor or a shell may have taken the empty line at the end away. */
     if (!memmem(x->text, x->request.n, "\n\n", 2))
-        buf_cstring(&x->request, x->text[x->request.n - (x->request.n > 0)] == '\n' ? "\n" : "\n\n");
+        buf_cstring(&x->request,
+                    x->text[x->request.n - (x->request.n > 0)] == '\n' ? "\n" : "\n\n");
     return -1;
 }
 
@@ -146,7 +147,8 @@ static void print_facts(const struct session *s, const struct policy *p)
         printf("TLS        no\n");
     else
         printf("TLS        %.*s %.*s%s\n", STR_ARG(s->tls_version_text), STR_ARG(s->cipher_text),
-               session_knows(s, FACT_BIT(FACT_CIPHER)) ? "" : " (a cipher that OpenSSL does not know)");
+               session_knows(s, FACT_BIT(FACT_CIPHER)) ? ""
+                                                       : " (a cipher that OpenSSL does not know)");
     if (!session_knows(s, FACT_BIT(FACT_AUTH)))
         printf("AUTH       unknown\n");
     else if (!s->auth)
@@ -173,7 +175,8 @@ static void print_exception(const char *word, const struct exception *e)
     char text[40];
     struct buf b = BUF(text);
     clock_format(&b, e->until_us, 0);
-    printf("%s %s, owner %s, %s (%s:%u)", word, buf_cstr(&b), e->owner, e->reason, e->file, e->line);
+    printf("%s %s, owner %s, %s (%s:%u)", word, buf_cstr(&b), e->owner, e->reason, e->file,
+           e->line);
 }
 
 static void print_answer(const struct explain *x, int i, const struct policy *p)
@@ -189,18 +192,10 @@ static void print_answer(const struct explain *x, int i, const struct policy *p)
         else
             printf("the policy ignores it here");
         break;
-    case OUTCOME_NO_DATA:
-        print_lacking(a->lacks);
-        break;
-    case OUTCOME_HOLDS:
-        printf("%s yes", r->asks);
-        break;
-    case OUTCOME_TRUSTED:
-        printf("%s no, but the client is trusted", r->asks);
-        break;
-    case OUTCOME_EXCEPTED:
-        print_exception("excepted until", a->exception);
-        break;
+    case OUTCOME_NO_DATA: print_lacking(a->lacks); break;
+    case OUTCOME_HOLDS: printf("%s yes", r->asks); break;
+    case OUTCOME_TRUSTED: printf("%s no, but the client is trusted", r->asks); break;
+    case OUTCOME_EXCEPTED: print_exception("excepted until", a->exception); break;
     case OUTCOME_BROKEN:
         printf("%s no: %s (", r->asks, action_names[a->action]);
         if (on->action_line[r->finding])
@@ -212,8 +207,7 @@ static void print_answer(const struct explain *x, int i, const struct policy *p)
             print_exception("an exception ended", a->expired);
         }
         break;
-    default:
-        break;
+    default: break;
     }
     printf("\n");
 }
@@ -231,7 +225,8 @@ static void print_verdict(const struct explain *x, const struct policy *p)
     if (!refuses(v->would))
         printf("pass, and %s is logged\n", f->id);
     else
-        printf("%s%s, because of %s\n", v->held ? "pass; would " : "", action_names[v->would], f->id);
+        printf("%s%s, because of %s\n", v->held ? "pass; would " : "", action_names[v->would],
+               f->id);
     if (v->held == HELD_AUDIT)
         printf("held back  the listener is in mode audit; with mode: enforce it would %s\n",
                action_names[v->would]);
@@ -273,7 +268,8 @@ int cmd_explain(int argc, char **argv)
         return ended;
     x.now.wall_us = time(NULL) * US_PER_S;
     if (x.at && !clock_parse_until(str_of(x.at), &x.now.wall_us)) {
-        fprintf(stderr, "mailreeve explain: --at %s is not a time like 2027-03-31T18:00:00Z\n", x.at);
+        fprintf(stderr, "mailreeve explain: --at %s is not a time like 2027-03-31T18:00:00Z\n",
+                x.at);
         return EX_USAGE;
     }
 

@@ -81,8 +81,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         journal_get_state(d->recorder.journal, &now, &state);
         log_warn("journal resumed; %llu events were lost so far", (unsigned long long)state.lost);
         break;
-    case JOURNAL_SAME:
-        break;
+    case JOURNAL_SAME: break;
     }
     if (now.mono_us / US_PER_S % STATUS_PERIOD_S == 0)
         publish(d, &now, false);

@@ -12,10 +12,10 @@
 
 enum {
     SWEEP_S = 1,
-    UNFINISHED_S = 60,  /* for a request that was begun, and for a reply not read */
-    SILENT_S = 10,      /* for a connection that never asked, when there is no room for others */
-    IDLE_S = 3600,      /* Postfix ends its own after 1,000 s (max_ttl) */
-    FIRST_KEEP = 4096,  /* first size of the buffer for an unfinished request */
+    UNFINISHED_S = 60, /* for a request that was begun, and for a reply not read */
+    SILENT_S = 10,     /* for a connection that never asked, when there is no room for others */
+    IDLE_S = 3600,     /* Postfix ends its own after 1,000 s (max_ttl) */
+    FIRST_KEEP = 4096, /* first size of the buffer for an unfinished request */
 };
 
 /* One connection; kept small, since thousands of them are mostly idle. */
@@ -24,8 +24,8 @@ struct conn {
     TAILQ_ENTRY(conn) link;
     struct server *server;
     const struct listening *from;
-    char *in;  /* an unfinished request; NULL: none */
-    char *out; /* replies that the peer has not taken yet; NULL: none */
+    char *in;                        /* an unfinished request; NULL: none */
+    char *out;                       /* replies that the peer has not taken yet; NULL: none */
     uint32_t in_n, in_cap, searched; /* before `searched` there is no end of a request */
     uint32_t out_n;
     uint32_t since; /* seconds, monotonic: last progress */
@@ -107,8 +107,7 @@ static void conn_close(struct conn *c)
     accept_resume(s);
 }
 
-static void conn_open(struct server *s, int fd, const struct listening *from,
-                      const struct now *now)
+static void conn_open(struct server *s, int fd, const struct listening *from, const struct now *now)
 {
     struct conn *c = calloc(1, sizeof *c);
     if (!c || event_assign(&c->event, s->base, fd, EV_READ | EV_PERSIST, on_ready, c) != 0 ||

@@ -109,6 +109,13 @@ def sources_name_their_licence():
 
 
 @check
+def sources_are_formatted():
+    done = run("clang-format", "--dry-run", *map(str, files("*.c", "*.h")))
+    for f in sorted(set(re.findall(r"^(\S+?):\d+:", done.stdout, re.M))):
+        yield f"{f}: run clang-format -i"
+
+
+@check
 def no_traces_of_a_machine():
     pattern = re.compile("/wo" + "rk/|deb\\.deb" + "ian\\.org|registry\\.np" + "mjs|/root" + "/")
     for f in files():

@@ -50,10 +50,10 @@ enum { SOCKETS_MAX = 16 };
 
 struct socket_spec {
     bool is_unix;
-    char path[108];        /* unix */
-    struct addr addr;      /* inet */
+    char path[108];   /* unix */
+    struct addr addr; /* inet */
     uint16_t port;
-    char listener[64];     /* the listener that this socket stands for; "": any */
+    char listener[64]; /* the listener that this socket stands for; "": any */
     unsigned line;
 };
 
@@ -64,10 +64,10 @@ struct program_settings {
 };
 
 struct journal_settings {
-    char path[256];      /* "": no journal */
-    int64_t keep_s;      /* seconds */
-    uint64_t max_total;  /* bytes, all segments of one program */
-    uint64_t min_free;   /* bytes, or with ... */
+    char path[256];     /* "": no journal */
+    int64_t keep_s;     /* seconds */
+    uint64_t max_total; /* bytes, all segments of one program */
+    uint64_t min_free;  /* bytes, or with ... */
     bool min_free_is_percent;
 };
 

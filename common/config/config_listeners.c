@@ -259,11 +259,7 @@ static void guard_proxy(struct reader *r, const struct building *b)
 }
 
 static void (*const guards[])(struct reader *, const struct building *) = {
-    guard_port,
-    guard_public_smtp,
-    guard_open_submission,
-    guard_auth_time,
-    guard_proxy,
+    guard_port, guard_public_smtp, guard_open_submission, guard_auth_time, guard_proxy,
 };
 
 static void warn_floor(struct reader *r, const struct value *v)

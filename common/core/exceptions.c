@@ -106,8 +106,7 @@ void exceptions_match(const struct exceptions *x, const struct addr *client, str
 }
 
 const struct exception *exceptions_find(const struct exception_matches *m, enum finding f,
-                                        const struct now *now,
-                                        const struct exception **ret_expired)
+                                        const struct now *now, const struct exception **ret_expired)
 {
     const struct exception *found = NULL, *expired = NULL;
     for (unsigned i = 0; !found && i < m->count; i++)

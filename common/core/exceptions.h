@@ -39,7 +39,8 @@ void exceptions_init(struct exceptions *x, struct arena *arena, const struct sip
  */
 bool exceptions_add(struct exceptions *x, const struct exception *e, const struct str *users);
 
-/* What there is for one client and user, in force or not: looked up once, asked for each finding. */
+/* What there is for one client and user, in force or not: looked up once, asked for each finding.
+ */
 struct exception_matches {
     const struct addr *client;
     unsigned count;

@@ -18,13 +18,10 @@ const char *const mode_names[MODE_COUNT] = {
 };
 
 const struct finding_info findings[FINDING_COUNT] = {
-#define FINDING(name, id, smtp, submission, submissions, strictest, what, fix) \
-    [FINDING_##name] = {                                                         \
-        id,                                                                      \
-        {ACTION_##smtp, ACTION_##submission, ACTION_##submissions},              \
-        ACTION_##strictest,                                                      \
-        what,                                                                    \
-        fix,                                                                     \
+#define FINDING(name, id, smtp, submission, submissions, strictest, what, fix)                     \
+    [FINDING_##name] = {                                                                           \
+        id,  {ACTION_##smtp, ACTION_##submission, ACTION_##submissions}, ACTION_##strictest, what, \
+        fix,                                                                                       \
     },
 #include "core/findings.def"
 #undef FINDING

@@ -32,7 +32,7 @@ struct listener {
     unsigned mechanism_count;
     enum action action[FINDING_COUNT];
     unsigned action_line[FINDING_COUNT]; /* where the configuration says so; 0: default */
-    unsigned line; /* where the configuration names it; 0: built in */
+    unsigned line;                       /* where the configuration names it; 0: built in */
 };
 
 struct policy {
@@ -40,7 +40,7 @@ struct policy {
     struct arena arena; /* everything below */
     struct listener *listeners[LISTENERS];
     unsigned listener_count;
-    struct prefix_index trusted;      /* values: any pointer but NULL */
+    struct prefix_index trusted;       /* values: any pointer but NULL */
     struct table trusted_certificates; /* lower-case fingerprints */
     bool trusts_networks, trusts_certificates;
     struct prefix_index monitors;

@@ -10,14 +10,9 @@ const struct fact_info facts[FACT_COUNT] = {
 };
 
 const char *const stage_names[STAGE_COUNT] = {
-    [STAGE_CONNECT] = "CONNECT",
-    [STAGE_HELO] = "EHLO",
-    [STAGE_MAIL] = "MAIL",
-    [STAGE_RCPT] = "RCPT",
-    [STAGE_DATA] = "DATA",
-    [STAGE_END_OF_MESSAGE] = "END-OF-MESSAGE",
-    [STAGE_VRFY] = "VRFY",
-    [STAGE_ETRN] = "ETRN",
+    [STAGE_CONNECT] = "CONNECT", [STAGE_HELO] = "EHLO", [STAGE_MAIL] = "MAIL",
+    [STAGE_RCPT] = "RCPT",       [STAGE_DATA] = "DATA", [STAGE_END_OF_MESSAGE] = "END-OF-MESSAGE",
+    [STAGE_VRFY] = "VRFY",       [STAGE_ETRN] = "ETRN",
 };
 
 static const struct {

@@ -82,7 +82,7 @@ struct session {
     struct str mechanism;
 
     /* For exceptions, records and people; no rule reads them. Empty: not told. */
-    struct str user; /* the SASL login name */
+    struct str user;                     /* the SASL login name */
     struct str client_text, server_text; /* the addresses as they were told */
     struct str tls_version_text, cipher_text;
     struct str helo, sender, client_name, queue_id, instance, ccert_fingerprint;

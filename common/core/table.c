@@ -26,7 +26,8 @@ static struct table_slot *find(const struct table *t, uint64_t hash, const void 
 {
     for (size_t i = hash & t->mask;; i = (i + 1) & t->mask) {
         struct table_slot *s = &t->slots[i];
-        if (!s->entry || (s->hash == hash && s->entry->n == n && memcmp(s->entry->key, key, n) == 0))
+        if (!s->entry ||
+            (s->hash == hash && s->entry->n == n && memcmp(s->entry->key, key, n) == 0))
             return s;
     }
 }

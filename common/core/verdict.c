@@ -2,9 +2,8 @@
 #include "core/verdict.h"
 
 const char *const outcome_names[OUTCOME_COUNT] = {
-    [OUTCOME_NOT_ASKED] = "not asked", [OUTCOME_NO_DATA] = "no data",
-    [OUTCOME_HOLDS] = "holds",         [OUTCOME_TRUSTED] = "trusted",
-    [OUTCOME_EXCEPTED] = "excepted",   [OUTCOME_BROKEN] = "broken",
+    [OUTCOME_NOT_ASKED] = "not asked", [OUTCOME_NO_DATA] = "no data",   [OUTCOME_HOLDS] = "holds",
+    [OUTCOME_TRUSTED] = "trusted",     [OUTCOME_EXCEPTED] = "excepted", [OUTCOME_BROKEN] = "broken",
 };
 
 /* What one call of decide() goes by. */
@@ -75,7 +74,7 @@ static void count(struct verdict *v, enum finding f, const struct answer *a)
 void decide(const struct policy *p, const struct session *s, const struct now *now,
             struct verdict *ret, struct answer *answers)
 {
-    struct question q; /* its list of exceptions is large and not needed as a rule */
+    struct question q;       /* its list of exceptions is large and not needed as a rule */
     struct answer one = {0}; /* answers nobody asked for share it */
     q.policy = p;
     q.session = s;

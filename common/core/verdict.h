@@ -22,18 +22,18 @@ extern const char *const outcome_names[OUTCOME_COUNT];
 /* One rule's answer, for `mailreeve explain`. */
 struct answer {
     enum outcome outcome;
-    fact_set lacks;                     /* OUTCOME_NO_DATA: the facts that were missing */
-    const struct exception *exception;  /* OUTCOME_EXCEPTED: which; */
-    const struct exception *expired;    /* OUTCOME_BROKEN: one that would have, once */
-    enum action action;                 /* what the policy says of the finding here */
+    fact_set lacks;                    /* OUTCOME_NO_DATA: the facts that were missing */
+    const struct exception *exception; /* OUTCOME_EXCEPTED: which; */
+    const struct exception *expired;   /* OUTCOME_BROKEN: one that would have, once */
+    enum action action;                /* what the policy says of the finding here */
 };
 
 /* Why the action is milder than `would`. */
 enum held { HELD_NOT, HELD_AUDIT, HELD_BEFORE_MAIL };
 
 struct verdict {
-    enum action action;   /* what to do; ACTION_IGNORE: nothing was found */
-    enum action would;    /* what the policy says, were it enforced now */
+    enum action action; /* what to do; ACTION_IGNORE: nothing was found */
+    enum action would;  /* what the policy says, were it enforced now */
     enum held held;
     enum finding finding; /* the one that decides `would`; FINDING_COUNT: none */
     finding_set broken;   /* all that count as found (action log or stricter) */

@@ -205,7 +205,8 @@ bool daemon_reload_end(struct daemon *d, struct config **ret_old, struct err *wh
             problem_format(&b, first, false);
         buf_cstr(&b);
         log_error("%s REJECTED: policy %s stays in force; correct the errors above and reload "
-                  "again", d->config_path, d->config->policy->digest);
+                  "again",
+                  d->config_path, d->config->policy->digest);
     }
     problems_free(&d->problems);
     if (d->again) {

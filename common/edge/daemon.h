@@ -24,7 +24,7 @@ struct daemon {
     /* Reloading. */
     pthread_t loader;
     bool loading, again;
-    int done_fd; /* readable when the loader has ended */
+    int done_fd;           /* readable when the loader has ended */
     struct config *loaded; /* its result; NULL: rejected */
     struct problems problems;
 };

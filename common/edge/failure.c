@@ -9,18 +9,22 @@ static const struct {
     const char *what; /* behind "where: " */
     const char *consequence;
 } rows[FAILURE_COUNT] = {
-#define PASS_OR_DEFER {ACTION_IGNORE, ACTION_DEFER, ACTION_DEFER}
-    [FAILURE_REQUEST_NOT_UNDERSTOOD] = {"request-not-understood", PASS_OR_DEFER,
-        "a policy request was not understood",
-        "connection closed without a reply; Postfix takes its default_action"},
-    [FAILURE_REQUEST_UNFINISHED] = {"request-unfinished", PASS_OR_DEFER,
-        "a policy request did not come to its end",
-        "connection closed without a reply; Postfix takes its default_action"},
+#define PASS_OR_DEFER                                                                              \
+    {                                                                                              \
+        ACTION_IGNORE, ACTION_DEFER, ACTION_DEFER                                                  \
+    }
+    [FAILURE_REQUEST_NOT_UNDERSTOOD] =
+        {"request-not-understood", PASS_OR_DEFER, "a policy request was not understood",
+         "connection closed without a reply; Postfix takes its default_action"},
+    [FAILURE_REQUEST_UNFINISHED] =
+        {"request-unfinished", PASS_OR_DEFER, "a policy request did not come to its end",
+         "connection closed without a reply; Postfix takes its default_action"},
     [FAILURE_PEER_DOES_NOT_READ] = {"peer-does-not-read", PASS_OR_DEFER,
-        "a client of the policy service does not read its reply", "connection closed"},
-    [FAILURE_DESCRIPTORS] = {"descriptors", PASS_OR_DEFER,
-        "as many connections as this process may have",
-        "new ones wait until others end; raise LimitNOFILE, or lower Postfix's process limits"},
+                                    "a client of the policy service does not read its reply",
+                                    "connection closed"},
+    [FAILURE_DESCRIPTORS] =
+        {"descriptors", PASS_OR_DEFER, "as many connections as this process may have",
+         "new ones wait until others end; raise LimitNOFILE, or lower Postfix's process limits"},
     [FAILURE_MEMORY] = {"memory", PASS_OR_DEFER, "memory is short", "connection closed"},
 };
 

@@ -29,8 +29,11 @@ static const char *const ending_words[ENDING_COUNT] = {
 
 /* Behind "<role>-" in the list of counters. */
 static const char *const counter_names[ROLE_COUNT][ENDING_COUNT] = {
-#define NAMES(role)                                                                        \
-    {role "-passed", role "-would-defer", role "-would-reject", role "-deferred", role "-rejected"}
+#define NAMES(role)                                                                                \
+    {                                                                                              \
+        role "-passed", role "-would-defer", role "-would-reject", role "-deferred",               \
+            role "-rejected"                                                                       \
+    }
     [ROLE_SMTP] = NAMES("smtp"),
     [ROLE_SUBMISSION] = NAMES("submission"),
     [ROLE_SUBMISSIONS] = NAMES("submissions"),
@@ -201,9 +204,8 @@ size_t record_list_counters(const struct record_counters *c, struct status_count
 {
     size_t n = 0;
     const struct status_counter single[] = {
-        {"excepted", c->excepted},       {"trusted", c->trusted},
-        {"monitors", c->monitors},       {"no-listener", c->no_listener},
-        {"before-mail", c->before_mail},
+        {"excepted", c->excepted},       {"trusted", c->trusted},         {"monitors", c->monitors},
+        {"no-listener", c->no_listener}, {"before-mail", c->before_mail},
     };
     for (int role = 0; role < ROLE_COUNT; role++)
         for (int e = 0; e < ENDING_COUNT && n < room; e++)

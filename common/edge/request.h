@@ -19,7 +19,7 @@ extern const struct str attribute_names[ATTR_COUNT];
 
 /* Values are views into the bytes that were parsed. */
 struct request {
-    uint32_t present; /* bits 1 << ATTR_x; only then does value[] count */
+    uint32_t present;    /* bits 1 << ATTR_x; only then does value[] count */
     unsigned duplicates; /* names that came again: the first value is kept */
     struct str value[ATTR_COUNT];
 };

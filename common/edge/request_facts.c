@@ -25,14 +25,10 @@ static const struct {
     struct str word;
     enum stage stage;
 } states[] = {
-    {{"RCPT", 4}, STAGE_RCPT},
-    {{"END-OF-MESSAGE", 14}, STAGE_END_OF_MESSAGE},
-    {{"DATA", 4}, STAGE_DATA},
-    {{"MAIL", 4}, STAGE_MAIL},
-    {{"EHLO", 4}, STAGE_HELO},
-    {{"HELO", 4}, STAGE_HELO},
-    {{"CONNECT", 7}, STAGE_CONNECT},
-    {{"VRFY", 4}, STAGE_VRFY},
+    {{"RCPT", 4}, STAGE_RCPT},       {{"END-OF-MESSAGE", 14}, STAGE_END_OF_MESSAGE},
+    {{"DATA", 4}, STAGE_DATA},       {{"MAIL", 4}, STAGE_MAIL},
+    {{"EHLO", 4}, STAGE_HELO},       {{"HELO", 4}, STAGE_HELO},
+    {{"CONNECT", 7}, STAGE_CONNECT}, {{"VRFY", 4}, STAGE_VRFY},
     {{"ETRN", 4}, STAGE_ETRN},
 };
 

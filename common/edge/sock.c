@@ -30,8 +30,10 @@ static int make_room(const char *path, struct err *e)
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? 0 : err_set(e, "unix:%s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return err_set(e, "unix:%s: there is a file of that name which is no socket; "
-                          "remove it or choose another path", path);
+        return err_set(e,
+                       "unix:%s: there is a file of that name which is no socket; "
+                       "remove it or choose another path",
+                       path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool answers = fd >= 0 && connect(fd, (void *)&un, unix_address(&un, path)) == 0;
     if (fd >= 0)
@@ -50,8 +52,10 @@ static int give_to_group(const char *path, const char *group, struct err *e)
         if (!g)
             return err_set(e, "unix:%s: there is no group \"%s\"", path, group);
         if (chown(path, (uid_t)-1, g->gr_gid) != 0)
-            return err_set(e, "unix:%s: cannot be given to group %s (%s); the daemon must be a "
-                              "member of it", path, group, strerror(errno));
+            return err_set(e,
+                           "unix:%s: cannot be given to group %s (%s); the daemon must be a "
+                           "member of it",
+                           path, group, strerror(errno));
     }
     if (chmod(path, 0660) != 0)
         return err_set(e, "unix:%s: %s", path, strerror(errno));
@@ -91,7 +95,8 @@ static int listen_inet(const struct socket_spec *spec, const char *name, struct 
     memcpy(&in.sin_addr, spec->addr.b, 4);
     memcpy(&in6.sin6_addr, spec->addr.b, 16);
 
-    int on = 1, fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1,
+        fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         (!six || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
         bind(fd, six ? (void *)&in6 : (void *)&in, six ? sizeof in6 : sizeof in) == 0 &&
@@ -144,8 +149,7 @@ int sock_from_systemd(struct listening *ret, struct err *e)
         !str_to_u64(str_of(count), INT32_MAX, &n))
         return 0;
     if (n > SOCKETS_MAX)
-        return err_set(e, "systemd passed %d sockets; at most %d can be used", (int)n,
-                       SOCKETS_MAX);
+        return err_set(e, "systemd passed %d sockets; at most %d can be used", (int)n, SOCKETS_MAX);
     struct str rest = str_of(names);
     for (int i = 0; i < (int)n; i++) {
         struct str name = rest.p ? str_cut(&rest, ":") : (struct str){NULL, 0};

@@ -19,25 +19,38 @@ struct field {
     enum type type;
     size_t at, size;
 };
-#define FIELD(type, name, member) \
-    {#name, type, offsetof(struct status_report, member), \
-     sizeof ((struct status_report *)0)->member}
+#define FIELD(type, name, member)                                                                  \
+    {                                                                                              \
+#name, type, offsetof(struct status_report, member),                                       \
+            sizeof((struct status_report *)0)->member                                              \
+    }
 
 static const struct field top_fields[] = {
-    FIELD(TEXT, program, program),       FIELD(TEXT, version, version),
-    FIELD(NUMBER, pid, pid),             FIELD(TEXT, started, started),
-    FIELD(TEXT, config, config),         FIELD(TEXT, policy, policy),
-    FIELD(TEXT, mode, mode),             FIELD(NUMBER, reloads, reloads),
-    FIELD(TRUTH, reload_ok, reload_ok),  FIELD(TEXT, reload_at, reload_at),
-    FIELD(TEXT, reload_why, reload_why), FIELD(TEXT, as_of, as_of),
-    FIELD(NUMBER, as_of_us, as_of_us),   {0},
+    FIELD(TEXT, program, program),
+    FIELD(TEXT, version, version),
+    FIELD(NUMBER, pid, pid),
+    FIELD(TEXT, started, started),
+    FIELD(TEXT, config, config),
+    FIELD(TEXT, policy, policy),
+    FIELD(TEXT, mode, mode),
+    FIELD(NUMBER, reloads, reloads),
+    FIELD(TRUTH, reload_ok, reload_ok),
+    FIELD(TEXT, reload_at, reload_at),
+    FIELD(TEXT, reload_why, reload_why),
+    FIELD(TEXT, as_of, as_of),
+    FIELD(NUMBER, as_of_us, as_of_us),
+    {0},
 };
 
 static const struct field journal_fields[] = {
-    FIELD(TEXT, segment, journal.segment),       FIELD(TEXT, why, journal.why),
-    FIELD(NUMBER, lines, journal.lines),         FIELD(NUMBER, bytes, journal.bytes),
-    FIELD(NUMBER, lost, journal.lost),           FIELD(NUMBER, ring_used, journal.ring_used),
-    FIELD(NUMBER, ring_size, journal.ring_size), FIELD(TRUTH, stalled, journal.stalled),
+    FIELD(TEXT, segment, journal.segment),
+    FIELD(TEXT, why, journal.why),
+    FIELD(NUMBER, lines, journal.lines),
+    FIELD(NUMBER, bytes, journal.bytes),
+    FIELD(NUMBER, lost, journal.lost),
+    FIELD(NUMBER, ring_used, journal.ring_used),
+    FIELD(NUMBER, ring_size, journal.ring_size),
+    FIELD(TRUTH, stalled, journal.stalled),
     {0},
 };
 

@@ -41,7 +41,8 @@ static struct service *service(void)
         const char *name;
         enum role role;
         uint16_t port;
-    } on[] = {{"smtp", ROLE_SMTP, 25}, {"submission", ROLE_SUBMISSION, 587},
+    } on[] = {{"smtp", ROLE_SMTP, 25},
+              {"submission", ROLE_SUBMISSION, 587},
               {"submissions", ROLE_SUBMISSIONS, 465}};
     for (int i = 0; i < 3; i++) {
         struct listener *l = policy_add_listener(p, on[i].role, on[i].port);

@@ -334,7 +334,7 @@ static void values_come_through(void **state)
     assert_string_equal(e->file, path);
     assert_int_equal(e->line, 29);
     assert_non_null(find_exception(&p->exceptions, FINDING_AUTH_MECHANISM, &client,
-                                    STR("anna@EXAMPLE.com"), &today, NULL));
+                                   STR("anna@EXAMPLE.com"), &today, NULL));
 
     assert_int_equal(c->policyd.listen_count, 5);
     assert_string_equal(c->policyd.listen[3].path, "/run/mail reeve/sub.sock");

@@ -253,12 +253,14 @@ static void test_exceptions(void **state)
     static const struct str users[] = {{"Alice@example.com", 17}, {"bob", 3}};
     prefix_parse(STR("192.0.2.0/24"), &net);
     prefix_parse(STR("198.51.100.0/24"), &other);
-    const struct exception by_net = {.allow = tls, .until_us = 100, .clients = &net,
+    const struct exception by_net = {
+        .allow = tls, .until_us = 100, .clients = &net, .client_count = 1};
+    const struct exception longer = {.allow = FINDING_BIT(FINDING_AUTH_REQUIRED),
+                                     .until_us = 200,
+                                     .clients = &net,
                                      .client_count = 1};
-    const struct exception longer = {.allow = FINDING_BIT(FINDING_AUTH_REQUIRED), .until_us = 200,
-                                     .clients = &net, .client_count = 1};
-    const struct exception by_both = {.allow = tls, .until_us = 300, .clients = &other,
-                                      .client_count = 1, .user_count = 2};
+    const struct exception by_both = {
+        .allow = tls, .until_us = 300, .clients = &other, .client_count = 1, .user_count = 2};
     exceptions_init(&x, &arena, &key);
     assert_true(exceptions_add(&x, &by_net, NULL) && exceptions_add(&x, &longer, NULL) &&
                 exceptions_add(&x, &by_both, users));
@@ -290,9 +292,9 @@ static void test_exceptions(void **state)
         addr_parse(str_of(cases[i].client), &a);
         struct exception_matches m;
         exceptions_match(&x, &a, str_of(cases[i].user), &m);
-        assert_ptr_equal(exceptions_find(&m, cases[i].finding, &(struct now){cases[i].at, 0},
-                                         &expired),
-                         which[cases[i].found]);
+        assert_ptr_equal(
+            exceptions_find(&m, cases[i].finding, &(struct now){cases[i].at, 0}, &expired),
+            which[cases[i].found]);
         assert_ptr_equal(expired, which[cases[i].expired]);
     }
     exceptions_free(&x);
@@ -302,8 +304,10 @@ static void test_exceptions(void **state)
 static void test_session_key(void **state)
 {
     (void)state;
-    struct session s = {.client_port = 40000, .server_port = 587,
-                        .server_text = STR("198.51.100.1")}, t;
+    struct session s = {.client_port = 40000,
+                        .server_port = 587,
+                        .server_text = STR("198.51.100.1")},
+                   t;
     addr_parse(STR("192.0.2.1"), &s.client);
     t = s;
     uint64_t k = session_key(&key, &s);
@@ -330,10 +334,10 @@ static void test_session_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_str),       cmocka_unit_test(test_buf),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_clock),     cmocka_unit_test(test_siphash),
-        cmocka_unit_test(test_table),     cmocka_unit_test(test_prefix_index),
+        cmocka_unit_test(test_str),        cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_clock),      cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_prefix_index),
         cmocka_unit_test(test_exceptions), cmocka_unit_test(test_session_key),
     };
     return cmocka_run_group_tests_name("core", tests, NULL, NULL);

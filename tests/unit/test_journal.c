@@ -60,14 +60,14 @@ static struct now time_now(void)
     return n;
 }
 
-#define WAIT_UNTIL(condition)                                                       \
-    do {                                                                            \
-        int64_t end = time_now().mono_us + 20 * US_PER_S;                           \
-        while (!(condition)) {                                                      \
-            if (time_now().mono_us > end)                                           \
-                fail_msg("waited 20 s for: %s", #condition);                        \
-            sched_yield();                                                          \
-        }                                                                           \
+#define WAIT_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        int64_t end = time_now().mono_us + 20 * US_PER_S;                                          \
+        while (!(condition)) {                                                                     \
+            if (time_now().mono_us > end)                                                          \
+                fail_msg("waited 20 s for: %s", #condition);                                       \
+            sched_yield();                                                                         \
+        }                                                                                          \
     } while (0)
 
 static struct journal_settings settings(void)
@@ -189,13 +189,13 @@ static struct str field_of(struct str text, const char *name)
     return (struct str){NULL, 0};
 }
 
-#define assert_field(text, name, expected) \
+#define assert_field(text, name, expected)                                                         \
     assert_true(str_eq(field_of((text), (name)), str_of(expected)))
 
 /* ---- the system, replaced ----------------------------------------------- */
 
 static struct {
-    sem_t gate;         /* write() waits for it while `frozen` */
+    sem_t gate; /* write() waits for it while `frozen` */
     atomic_bool frozen, waiting;
     atomic_long room;   /* bytes that writes may still take; -1: any */
     atomic_int failure; /* errno when there is no room left */
@@ -517,10 +517,16 @@ static void test_names(void **state)
     segment_name(&b, INT64_C(1795230900), 17);
     assert_string_equal(buf_cstr(&b), "20261121T031500Z-17.jsonl");
     assert_int_equal(segment_number("20261121T031500Z-17.jsonl"), 17);
-    static const char *const others[] = {
-        "lock", "status", "20261121T031500Z-17.jsonl.gz", "20261121T031500Z-.jsonl",
-        "20261121T031500Z-1x.jsonl", "20261121T0315Z-1.jsonl", "20261121T031500Z-0.jsonl",
-        "x20261121T031500Z-1.jsonl", "", "20261121T031500Z-99999999999999999999.jsonl"};
+    static const char *const others[] = {"lock",
+                                         "status",
+                                         "20261121T031500Z-17.jsonl.gz",
+                                         "20261121T031500Z-.jsonl",
+                                         "20261121T031500Z-1x.jsonl",
+                                         "20261121T0315Z-1.jsonl",
+                                         "20261121T031500Z-0.jsonl",
+                                         "x20261121T031500Z-1.jsonl",
+                                         "",
+                                         "20261121T031500Z-99999999999999999999.jsonl"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_int_equal(segment_number(others[i]), 0);
 }
@@ -872,8 +878,8 @@ static void test_kill(void **state)
     enum { LINES = 1000000 };
     struct shared {
         _Atomic int64_t count, when[LINES + 1];
-    } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                     0);
+    } *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
     pid_t child = fork();
     if (child == 0) {
@@ -1013,21 +1019,29 @@ static void write_file(const char *program, const char *name, const char *text, 
     close(fd);
 }
 
-#define LINE(boot, seq, rest) \
+#define LINE(boot, seq, rest)                                                                      \
     "{\"v\":1,\"src\":\"p\",\"boot\":\"" boot "\",\"event\":\"e\",\"seq\":" #seq rest "}\n"
 
 static void test_reader(void **state)
 {
     (void)state;
-    static const char first[] =
-        LINE("A", 5, "")                        /* begins in the middle: nothing is missing */
-        LINE("A", 6, ",\"new\":{\"x\":[1.5]},\"newer\":1e9")
-        "\n"                                    /* bad: empty */
-        "not json\n"                            /* bad */
-        LINE("A", 6, "")                        /* repeated */
-        LINE("A", 9, ",\"key\":\"00ff\",\"ts\":\"T\",\"mono\":7,\"host\":\"h\\u00e9\"")
-        "{\"v\":2,\"src\":\"p\",\"boot\":\"A\",\"event\":\"e\",\"seq\":10}\n" /* bad: version */
-        "{\"v\":1,\"src\":\"p\",\"boot\":\"A\",\"event\":\"e\"}\n"            /* bad: no seq */
+    static const char first[] = LINE("A", 5, "") /* begins in the middle: nothing is missing */
+        LINE("A", 6, ",\"new\":{\"x\":[1.5]},\"newer\":1e9") "\n"         /* bad: empty */
+                                                             "not json\n" /* bad */
+        LINE("A", 6, "")                                                  /* repeated */
+        LINE("A", 9,
+             ",\"key\":\"00ff\",\"ts\":\"T\",\"mono\":7,\"host\":\"h\\u00e9\"") "{\"v\":2,\"src\":"
+                                                                                "\"p\",\"boot\":"
+                                                                                "\"A\",\"event\":"
+                                                                                "\"e\",\"seq\":10}"
+                                                                                "\n" /* bad: version
+                                                                                      */
+                                                                                "{\"v\":1,\"src\":"
+                                                                                "\"p\",\"boot\":"
+                                                                                "\"A\",\"event\":"
+                                                                                "\"e\"}\n" /* bad:
+                                                                                              no seq
+                                                                                            */
         LINE("B", 1, "") LINE("A", 10, "") LINE("B", 2, "");
     static const char cut[] = LINE("B", 3, "") "{\"v\":1,\"src\":\"p\",\"bo";
     static const char after[] = LINE("B", 5, "");
@@ -1047,9 +1061,9 @@ static void test_reader(void **state)
         int64_t seq;
         uint64_t missing, line;
     } expected[] = {
-        {"o", "B", 5, 0, 1},  {"p", "A", 5, 0, 1},  {"p", "A", 6, 0, 2}, {"p", "A", 6, 0, 5},
-        {"p", "A", 9, 2, 6},  {"p", "B", 1, 0, 9},  {"p", "A", 10, 0, 10},
-        {"p", "B", 2, 0, 11}, {"p", "B", 3, 0, 1},  {"p", "B", 5, 1, 1},
+        {"o", "B", 5, 0, 1}, {"p", "A", 5, 0, 1}, {"p", "A", 6, 0, 2},   {"p", "A", 6, 0, 5},
+        {"p", "A", 9, 2, 6}, {"p", "B", 1, 0, 9}, {"p", "A", 10, 0, 10}, {"p", "B", 2, 0, 11},
+        {"p", "B", 3, 0, 1}, {"p", "B", 5, 1, 1},
     };
     struct journal_settings s = settings();
     struct err err;
@@ -1110,8 +1124,10 @@ static void test_reader_rubbish(void **state)
     text[n++] = '\n';
     int lines = 1;
     for (; n < size - 400 * 1000; lines++)
-        n += (size_t)snprintf(text + n, size - n, "{\"v\":1,\"src\":\"p\",\"boot\":\"A\",\"event\":"
-                              "\"e\",\"seq\":%d}\n", lines + 1);
+        n += (size_t)snprintf(text + n, size - n,
+                              "{\"v\":1,\"src\":\"p\",\"boot\":\"A\",\"event\":"
+                              "\"e\",\"seq\":%d}\n",
+                              lines + 1);
     srand(3);
     for (int i = 0; i < 1000; i++)
         text[n++] = (char)(128 + rand() % 128);
@@ -1132,14 +1148,15 @@ static void test_reader_rubbish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_line),          TEST(test_oversized),   TEST(test_off),
-        TEST(test_write_and_read), TEST(test_restart),    TEST(test_one_writer),
-        TEST(test_cannot_open),   TEST(test_reconfigure), TEST(test_names),
-        TEST(test_size_and_total), TEST(test_day_and_age), TEST(test_deleted_segment),
-        TEST(test_frozen),        TEST(test_losses_add_up), TEST(test_stop_frozen),
-        TEST(test_enospc),        TEST(test_eio),         TEST(test_stop_on_full_disk),
-        TEST(test_min_free),      TEST(test_full_tmpfs),  TEST(test_kill),
-        TEST(test_ring),          TEST(test_ring_edges),  TEST(test_reader),      TEST(test_reader_rubbish),
+        TEST(test_line),           TEST(test_oversized),     TEST(test_off),
+        TEST(test_write_and_read), TEST(test_restart),       TEST(test_one_writer),
+        TEST(test_cannot_open),    TEST(test_reconfigure),   TEST(test_names),
+        TEST(test_size_and_total), TEST(test_day_and_age),   TEST(test_deleted_segment),
+        TEST(test_frozen),         TEST(test_losses_add_up), TEST(test_stop_frozen),
+        TEST(test_enospc),         TEST(test_eio),           TEST(test_stop_on_full_disk),
+        TEST(test_min_free),       TEST(test_full_tmpfs),    TEST(test_kill),
+        TEST(test_ring),           TEST(test_ring_edges),    TEST(test_reader),
+        TEST(test_reader_rubbish),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

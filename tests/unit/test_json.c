@@ -44,19 +44,23 @@ static void test_spelling(void **state)
         {STR("\b\t\n\f\r\x1b\x1f\x7f"), "\"\\b\\t\\n\\f\\r\\u001b\\u001f\\u007f\""},
         {STR("na\xc3\xafve \xe2\x82\xac \xf0\x9f\x93\xa7"),
          "\"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x93\xa7\""},
-        {STR("caf\xe9"), "\"caf\\uefe9\""},             /* Latin-1 */
-        {STR("a\0b"), "\"a\\uef00b\""},                 /* NUL */
-        {STR("\xc2\x9b[2J"), "\"\\u009b[2J\""},         /* C1: a terminal's CSI */
+        {STR("caf\xe9"), "\"caf\\uefe9\""},     /* Latin-1 */
+        {STR("a\0b"), "\"a\\uef00b\""},         /* NUL */
+        {STR("\xc2\x9b[2J"), "\"\\u009b[2J\""}, /* C1: a terminal's CSI */
         {STR("\xc2\xa0"), "\"\xc2\xa0\""},
-        {STR("\xc0\xaf"), "\"\\uefc0\\uefaf\""},        /* overlong */
-        {STR("\xed\xb2\x80"), "\"\\uefed\\uefb2\\uef80\""}, /* a surrogate */
+        {STR("\xc0\xaf"), "\"\\uefc0\\uefaf\""},                       /* overlong */
+        {STR("\xed\xb2\x80"), "\"\\uefed\\uefb2\\uef80\""},            /* a surrogate */
         {STR("\xf4\x90\x80\x80"), "\"\\ueff4\\uef90\\uef80\\uef80\""}, /* above U+10FFFF */
-        {STR("\xe2\x82"), "\"\\uefe2\\uef82\""},        /* cut */
-        {STR("\xee\xbe\x80"), "\"\\uefee\\uefbe\\uef80\""}, /* a real U+EF80 */
-        {STR("\xee\xbc\x80"), "\"\\uefee\\uefbc\\uef80\""}, /* a real U+EF00 */
-        {STR("\xee\xbc\x81"), "\"\xee\xbc\x81\""},      /* U+EF01 stands for nothing */
-        {STR("01234567\xff" "89abcdef"), "\"01234567\\uefff89abcdef\""},
-        {STR("\x1f" "1234567890\x20\x7e"), "\"\\u001f1234567890 ~\""},
+        {STR("\xe2\x82"), "\"\\uefe2\\uef82\""},                       /* cut */
+        {STR("\xee\xbe\x80"), "\"\\uefee\\uefbe\\uef80\""},            /* a real U+EF80 */
+        {STR("\xee\xbc\x80"), "\"\\uefee\\uefbc\\uef80\""},            /* a real U+EF00 */
+        {STR("\xee\xbc\x81"), "\"\xee\xbc\x81\""}, /* U+EF01 stands for nothing */
+        {STR("01234567\xff"
+             "89abcdef"),
+         "\"01234567\\uefff89abcdef\""},
+        {STR("\x1f"
+             "1234567890\x20\x7e"),
+         "\"\\u001f1234567890 ~\""},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[200];
@@ -391,12 +395,8 @@ static void compare_item(const struct json_item *item, const json_t *object)
     case JSON_IS_INTEGER:
         assert_true(json_is_integer(v) && json_integer_value(v) == item->integer);
         break;
-    case JSON_IS_BOOL:
-        assert_true(json_is_boolean(v) && json_is_true(v) == item->boolean);
-        break;
-    case JSON_IS_NULL:
-        assert_true(json_is_null(v));
-        break;
+    case JSON_IS_BOOL: assert_true(json_is_boolean(v) && json_is_true(v) == item->boolean); break;
+    case JSON_IS_NULL: assert_true(json_is_null(v)); break;
     case JSON_IS_STRINGS: {
         assert_true(json_is_array(v));
         struct str rest = item->raw, raw;
@@ -406,11 +406,8 @@ static void compare_item(const struct json_item *item, const json_t *object)
         assert_int_equal(count, json_array_size(v));
         break;
     }
-    case JSON_IS_OBJECT:
-        assert_true(json_is_object(v));
-        break;
-    case JSON_IS_OTHER:
-        break;
+    case JSON_IS_OBJECT: assert_true(json_is_object(v)); break;
+    case JSON_IS_OTHER: break;
     }
 }
 
@@ -437,9 +434,8 @@ static bool against_jansson(struct str text)
         const char *name;
         json_t *value;
         if (json_is_object(j))
-            json_object_foreach(j, name, value)
-                for (const char *c = name; *c; c++)
-                    odd_name |= *c < 0x20 || *c == 0x7f || *c == '"' || *c == '\\';
+            json_object_foreach(j, name, value) for (const char *c = name; *c; c++) odd_name |=
+                *c < 0x20 || *c == 0x7f || *c == '"' || *c == '\\';
         /* Names may be escaped to something harmless, too. */
         assert_true(!json_is_object(j) || odd_name || memchr(text.p, '\\', text.n));
     }
@@ -483,10 +479,10 @@ static void test_oracle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spelling),  cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_no_room),   cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_spelling),      cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_no_room),       cmocka_unit_test(test_scan),
         cmocka_unit_test(test_scan_bytewise), cmocka_unit_test(test_many_names),
-        cmocka_unit_test(test_strings),   cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_strings),       cmocka_unit_test(test_decode),
         cmocka_unit_test(test_oracle),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -53,11 +53,11 @@ static int set_up(void **state)
     struct prefix *clients = arena_alloc(&policy->arena, sizeof *clients);
     *clients = excepted;
     struct exception *by_client = arena_alloc(&policy->arena, sizeof *by_client);
-    *by_client = (struct exception){.allow = ~(finding_set)0, .until_us = INT64_MAX,
-                                    .clients = clients, .client_count = 1};
+    *by_client = (struct exception){
+        .allow = ~(finding_set)0, .until_us = INT64_MAX, .clients = clients, .client_count = 1};
     struct exception *by_user = arena_alloc(&policy->arena, sizeof *by_user);
-    *by_user = (struct exception){.allow = FINDING_BIT(FINDING_TLS_REQUIRED),
-                                  .until_us = INT64_MAX, .user_count = 1};
+    *by_user = (struct exception){
+        .allow = FINDING_BIT(FINDING_TLS_REQUIRED), .until_us = INT64_MAX, .user_count = 1};
     return !(exceptions_add(&policy->exceptions, by_client, NULL) &&
              exceptions_add(&policy->exceptions, by_user, users));
 }
@@ -108,7 +108,7 @@ static enum outcome outcome_of(enum finding f, struct str listener, struct str a
 }
 
 static const char *const words[OUTCOME_COUNT] = {
-    [OUTCOME_NOT_ASKED] = "not-asked", [OUTCOME_NO_DATA] = "no-data", [OUTCOME_HOLDS] = "holds",
+    [OUTCOME_NOT_ASKED] = "not-asked", [OUTCOME_NO_DATA] = "no-data",   [OUTCOME_HOLDS] = "holds",
     [OUTCOME_TRUSTED] = "trusted",     [OUTCOME_EXCEPTED] = "excepted", [OUTCOME_BROKEN] = "broken",
 };
 
@@ -154,7 +154,7 @@ int main(void)
         has_rule |= FINDING_BIT(rules[i]->finding);
     for (int f = 0; f < FINDING_COUNT; f++)
         if (has_rule & FINDING_BIT(f))
-            tests[n++] = (struct CMUnitTest){findings[f].id, test_finding, NULL, NULL,
-                                             (void *)(uintptr_t)f};
+            tests[n++] =
+                (struct CMUnitTest){findings[f].id, test_finding, NULL, NULL, (void *)(uintptr_t)f};
     return _cmocka_run_group_tests("rules", tests, n, set_up, tear_down);
 }

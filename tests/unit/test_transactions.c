@@ -13,7 +13,9 @@ static const struct decision pass = {ACTION_IGNORE, FINDING_COUNT};
 
 static struct session at(enum stage stage, uint16_t client_port, const char *instance)
 {
-    struct session s = {.stage = stage, .client_port = client_port, .server_port = 587,
+    struct session s = {.stage = stage,
+                        .client_port = client_port,
+                        .server_port = 587,
                         .instance = str_of(instance)};
     addr_parse(STR("192.0.2.1"), &s.client);
     return s;

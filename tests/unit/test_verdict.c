@@ -68,8 +68,8 @@ static void test_strictest_decides(void **state)
     struct verdict v = judge(&s);
     assert_int_equal(v.action, ACTION_REJECT);
     assert_int_equal(v.finding, FINDING_TLS_REQUIRED); /* first of two rejects */
-    assert_int_equal(v.broken, FINDING_BIT(FINDING_TLS_REQUIRED) |
-                                   FINDING_BIT(FINDING_CLEARTEXT_AUTH));
+    assert_int_equal(v.broken,
+                     FINDING_BIT(FINDING_TLS_REQUIRED) | FINDING_BIT(FINDING_CLEARTEXT_AUTH));
     on->action[FINDING_TLS_REQUIRED] = ACTION_DEFER;
     v = judge(&s);
     assert_int_equal(v.action, ACTION_REJECT);
@@ -145,7 +145,8 @@ static void test_expired_exception(void **state)
     static const struct str user[] = {{"alice", 5}};
     static const struct exception e = {.allow = FINDING_BIT(FINDING_TLS_REQUIRED) |
                                                 FINDING_BIT(FINDING_CLEARTEXT_AUTH),
-                                       .until_us = 1000, .user_count = 1};
+                                       .until_us = 1000,
+                                       .user_count = 1};
     assert_true(exceptions_add(&policy->exceptions, &e, user));
     struct session s = session(STAGE_RCPT);
     session_no_tls(&s);
@@ -194,7 +195,20 @@ static void test_listener_choice(void **state)
     }
 }
 
-/* The table of DESIGN: code, enhanced code, words. */
+/* A session that began under a policy keeps it, whatever is loaded in the meantime. */
+static void test_references(void **state)
+{
+    (void)state;
+    struct policy *kept = policy_ref(policy);
+    policy_unref(policy); /* replaced by a reload */
+    struct session s = session(STAGE_RCPT);
+    session_no_tls(&s);
+    assert_int_equal(judge(&s).finding, FINDING_TLS_REQUIRED);
+    assert_int_equal(atomic_load(&kept->refs), 1);
+    policy = kept; /* tear_down() gives the last one back; ASan would tell of any other number */
+}
+
+/* Code, enhanced code, words. */
 static void test_replies(void **state)
 {
     (void)state;
@@ -260,10 +274,17 @@ static void test_strictest_has_reply(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_pass),         TEST(test_strictest_decides),        TEST(test_audit),
-        TEST(test_before_mail),  TEST(test_nobodys_port),             TEST(test_two_rules_of_one_finding),
-        TEST(test_listener_choice), TEST(test_expired_exception),     TEST(test_replies),
+        TEST(test_pass),
+        TEST(test_strictest_decides),
+        TEST(test_audit),
+        TEST(test_before_mail),
+        TEST(test_nobodys_port),
+        TEST(test_two_rules_of_one_finding),
+        TEST(test_listener_choice),
+        TEST(test_expired_exception),
+        TEST(test_replies),
         TEST(test_strictest_has_reply),
+        TEST(test_references),
     };
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
 }
