@@ -75,7 +75,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     switch (journal_tick(d->recorder.journal, &now)) {
     case JOURNAL_STALLED:
         journal_get_state(d->recorder.journal, &now, &state);
-        log_error("JOURNAL STALLED: %s; mail goes on, events are being lost", state.why);
+        log_error("JOURNAL STALLED: %s; mail goes on, events may be lost", state.why);
         break;
     case JOURNAL_RESUMED:
         journal_get_state(d->recorder.journal, &now, &state);
@@ -233,6 +233,8 @@ static void tear_down(struct policyd *d)
     sock_close_all(d->sockets, d->socket_count);
     transactions_free(d->service.transactions);
     ciphers_free(d->ciphers);
+    if (d->recorder.journal) /* again, or for the first time if we never served */
+        journal_stop(d->recorder.journal, DRAIN_MS);
     status_free(d->status);
     recorder_free(&d->recorder);
     daemon_end(&d->daemon);
