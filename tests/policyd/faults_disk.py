@@ -32,7 +32,8 @@ class Disk:
                                        stderr=subprocess.STDOUT, text=True)
         self.works = self.holder.stdout.readline() == "mounted\n"
         self.view = f"/proc/{self.holder.pid}/root"
-        self.enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"]
+        # with its root, too: we may be in a chroot, which the namespace alone knows nothing of
+        self.enter = ["nsenter", f"--target={self.holder.pid}", "--mount", "--root", "--"]
 
     def __enter__(self):
         return self
