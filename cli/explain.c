@@ -9,19 +9,21 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/now.h"
 #include "core/reply.h"
 #include "core/verdict.h"
 #include "config/config.h"
 #include "edge/request_facts.h"
 
+enum { RECORDING_MAX = 1024 * 1024 };
+
 struct explain {
     const char *config;
     const char *file; /* a recorded request; NULL: from the options */
     const char *at;
-    char text[REQUEST_MAX];
+    char text[RECORDING_MAX];
     struct buf request;
     struct now now;
     struct session session;
@@ -53,7 +55,8 @@ static void usage(FILE *to)
     fprintf(to, "usage: mailreeve explain [-c FILE] [--OPTION=VALUE ...]\n"
                 "       mailreeve explain [-c FILE] --request FILE|-\n\n"
                 "  -c FILE           configuration (default: " CONFIG_PATH ")\n"
-                "  --request FILE|-  a recorded policy request (name=value lines)\n"
+                "  --request FILE|-  recorded policy requests (name=value lines, an empty line "
+                "behind each)\n"
                 "  --at TIME         at another time: 2027-03-31T18:00:00Z\n");
     for (int i = 0; i < ATTRIBUTES; i++)
         fprintf(to, "  --%-16s%s\n", attributes[i].option, attributes[i].example);
@@ -74,7 +77,7 @@ static int read_options(struct explain *x, int argc, char **argv)
         {"request", required_argument, NULL, 'r'},
         {"at", required_argument, NULL, 't'},
     };
-    bool state = false;
+    bool state = false, asked = false;
     int o;
     for (int i = 0; i < ATTRIBUTES; i++)
         options[2 + i] =
@@ -84,6 +87,7 @@ static int read_options(struct explain *x, int argc, char **argv)
         if (o >= OPTION_FIRST) {
             const char *name = attributes[o - OPTION_FIRST].attribute;
             state |= strcmp(name, "protocol_state") == 0;
+            asked = true;
             put_attribute(&x->request, name, optarg);
             continue;
         }
@@ -95,7 +99,7 @@ static int read_options(struct explain *x, int argc, char **argv)
         default: usage(stderr); return EX_USAGE;
         }
     }
-    if (optind < argc || (!x->file && optind == 1)) {
+    if (optind < argc || (!x->file && !asked)) {
         usage(stderr);
         return EX_USAGE;
     }
@@ -115,10 +119,14 @@ static int read_file(struct explain *x)
     x->request.n = fread(x->text, 1, sizeof x->text - 2, f);
     if (f != stdin)
         fclose(f);
+    if (x->request.n == sizeof x->text - 2) {
+        fprintf(stderr, "mailreeve explain: %s is longer than 1 MiB\n", x->file);
+        return EX_DATAERR;
+    }
     /* An editor or a shell may have taken the empty line at the end away. */
-    if (!memmem(x->text, x->request.n, "\n\n", 2))
-        buf_cstring(&x->request,
-                    x->text[x->request.n - (x->request.n > 0)] == '\n' ? "\n" : "\n\n");
+    while (x->request.n &&
+           !(x->request.n > 1 && memcmp(x->text + x->request.n - 2, "\n\n", 2) == 0))
+        buf_char(&x->request, '\n');
     return -1;
 }
 
@@ -217,7 +225,8 @@ static void print_verdict(const struct explain *x, const struct policy *p)
     const struct verdict *v = &x->verdict;
     struct reply reply;
     if (v->finding == FINDING_COUNT) {
-        printf("\nverdict    pass; nothing was found\n");
+        printf("%sverdict    pass; %s\n", x->session.listener ? "\n" : "",
+               x->session.listener ? "nothing was found" : "no rule is asked without a listener");
         return;
     }
     const struct finding_info *f = &findings[v->finding];
@@ -237,21 +246,39 @@ static void print_verdict(const struct explain *x, const struct policy *p)
     printf("found      %s\nto change  %s\n", f->what, f->fix);
 }
 
-static int explain(struct explain *x, const struct policy *p, const struct ciphers *ciphers)
+static void explain_one(struct explain *x, const struct policy *p, const struct ciphers *ciphers,
+                        const struct request *r)
 {
-    struct request r;
-    size_t used;
-    const char *why = "it does not end with an empty line";
-    if (request_parse(buf_view(&x->request), &r, &used, &why) != PARSED_ITEM) {
-        fprintf(stderr, "mailreeve explain: this is no policy request: %s\n", why);
-        return EX_DATAERR;
-    }
-    facts_of_request(&r, p, ciphers, (struct str){NULL, 0}, &x->session);
+    facts_of_request(r, p, ciphers, (struct str){NULL, 0}, &x->session);
     decide(p, &x->session, &x->now, &x->verdict, x->answers);
     print_facts(&x->session, p);
-    for (int i = 0; i < RULE_COUNT; i++)
+    for (int i = 0; i < RULE_COUNT && x->session.listener; i++)
         print_answer(x, i, p);
     print_verdict(x, p);
+}
+
+/* A recording may hold several requests, one behind the other. */
+static int explain(struct explain *x, const struct policy *p, const struct ciphers *ciphers)
+{
+    struct str rest = buf_view(&x->request);
+    if (rest.n == 0) {
+        fprintf(stderr, "mailreeve explain: there is no policy request in %s\n", x->file);
+        return EX_DATAERR;
+    }
+    for (unsigned number = 1; rest.n; number++) {
+        struct request r;
+        size_t used;
+        const char *why = "it does not end with an empty line";
+        if (request_parse(rest, &r, &used, &why) != PARSED_ITEM) {
+            fprintf(stderr, "mailreeve explain: request %u is no policy request: %s\n", number,
+                    why);
+            return EX_DATAERR;
+        }
+        rest = (struct str){rest.p + used, rest.n - used};
+        if (number > 1 || rest.n)
+            printf("%srequest %u\n\n", number > 1 ? "\n" : "", number);
+        explain_one(x, p, ciphers, &r);
+    }
     return EX_OK;
 }
 
@@ -266,7 +293,7 @@ int cmd_explain(int argc, char **argv)
         ended = read_file(&x);
     if (ended >= 0)
         return ended;
-    x.now.wall_us = time(NULL) * US_PER_S;
+    x.now = clock_now();
     if (x.at && !clock_parse_until(str_of(x.at), &x.now.wall_us)) {
         fprintf(stderr, "mailreeve explain: --at %s is not a time like 2027-03-31T18:00:00Z\n",
                 x.at);

@@ -3,10 +3,10 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "core/now.h"
 #include "journal/json.h"
 #include "edge/log.h"
 #include "journal/status_reader.h"
@@ -189,9 +189,7 @@ static int show_all(const char *path, bool json)
     struct err err;
     char programs[STATUS_PROGRAMS_MAX][64];
     struct status_report report;
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    int64_t now_us = t.tv_sec * US_PER_S + t.tv_nsec / 1000;
+    int64_t now_us = clock_us(CLOCK_REALTIME);
     int count = status_programs(path, programs, &err), running = 0;
     if (count < 0)
         fprintf(stderr, "mailreeve status: %s\n", err.text);

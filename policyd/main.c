@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sysexits.h>
 
+#include "core/now.h"
 #include "edge/daemon.h"
 #include "edge/log.h"
 #include "policyd/server.h"

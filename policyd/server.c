@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/now.h"
 
 enum {
     SWEEP_S = 1,
@@ -54,17 +55,6 @@ struct server {
     char in[REQUEST_MAX + 1];
     char out[64 * REPLY_MAX];
 };
-
-struct now clock_now(void)
-{
-    struct timespec wall, mono;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    return (struct now){
-        .wall_us = wall.tv_sec * US_PER_S + wall.tv_nsec / 1000,
-        .mono_us = mono.tv_sec * US_PER_S + mono.tv_nsec / 1000,
-    };
-}
 
 static void on_ready(evutil_socket_t fd, short what, void *arg);
 

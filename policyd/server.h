@@ -44,7 +44,4 @@ struct server *server_new(struct event_base *base, struct listening *list, int c
 const struct server_counters *server_counters(const struct server *s);
 void server_free(struct server *s);
 
-/* The time now; once for all that is done in one turn of the loop. */
-struct now clock_now(void);
-
 #endif

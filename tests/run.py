@@ -52,6 +52,7 @@ SUITES = {
         **units("tsan", ["test_journal"]),
         "dev/mutation": script("tests/mutation.py"),
         "dev/lint": script("tests/lint.py"),
+        "asan/cli": script("tests/cli/test_cli.py", "asan"),
         "dev/fail2ban": script("tests/fail2ban/test_fail2ban.py"),
         "asan/protocol": script("tests/policyd/test_protocol.py", "asan"),
         "dev/faults": script("tests/policyd/test_faults.py"),

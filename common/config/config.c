@@ -10,17 +10,7 @@
 #include <unistd.h>
 
 #include "config/config_internal.h"
-
-static struct now now_here(void)
-{
-    struct timespec wall, mono;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    return (struct now){
-        .wall_us = wall.tv_sec * US_PER_S + wall.tv_nsec / 1000,
-        .mono_us = mono.tv_sec * US_PER_S + mono.tv_nsec / 1000,
-    };
-}
+#include "core/now.h"
 
 static void file_problem(struct problems *ps, const char *name, const char *what, int error)
 {
@@ -126,7 +116,7 @@ struct config *config_parse_at(struct str text, const char *name, const struct n
 
 struct config *config_parse(struct str text, const char *name, struct problems *problems)
 {
-    struct now now = now_here();
+    struct now now = clock_now();
     return config_parse_at(text, name, &now, problems);
 }
 

@@ -24,11 +24,6 @@ static const finding_set tls_findings =
     FINDING_BIT(FINDING_TLS_REQUIRED) | FINDING_BIT(FINDING_TLS_VERSION) |
     FINDING_BIT(FINDING_TLS_CIPHER) | FINDING_BIT(FINDING_TLS_CIPHER_WEAK);
 
-static bool refuses(enum action a)
-{
-    return a == ACTION_DEFER || a == ACTION_REJECT;
-}
-
 static bool is_public_smtp(const struct listener *l)
 {
     return l->role == ROLE_SMTP && l->public;

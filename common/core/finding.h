@@ -27,6 +27,12 @@ enum action {
     ACTION_COUNT
 };
 
+/* The mail is not taken. */
+static inline bool refuses(enum action a)
+{
+    return a == ACTION_DEFER || a == ACTION_REJECT;
+}
+
 enum mode { MODE_AUDIT, MODE_ENFORCE, MODE_COUNT };
 
 /* Indexed by the enums above; what people write and read. */

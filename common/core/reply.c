@@ -49,7 +49,7 @@ bool reply_for(const struct policy *p, enum finding f, enum action a, enum edge 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].finding == f && rows[i].edge == edge)
             r = &rows[i];
-    if (!r || (a != ACTION_DEFER && a != ACTION_REJECT))
+    if (!r || !refuses(a))
         return false;
 
     ret->code = a == ACTION_DEFER ? 451 : r->code;

@@ -48,9 +48,4 @@ struct verdict {
 void decide(const struct policy *p, const struct session *s, const struct now *now,
             struct verdict *ret, struct answer *answers);
 
-static inline bool refuses(enum action a)
-{
-    return a == ACTION_DEFER || a == ACTION_REJECT;
-}
-
 #endif

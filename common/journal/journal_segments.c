@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/now.h"
 #include "journal/journal_internal.h"
 
 #define S_PER_DAY INT64_C(86400)
@@ -25,11 +26,7 @@ static int system_space(int fd, uint64_t *ret_free, uint64_t *ret_total)
 
 static void system_now(struct now *ret)
 {
-    struct timespec wall, mono;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    ret->wall_us = wall.tv_sec * US_PER_S + wall.tv_nsec / 1000;
-    ret->mono_us = mono.tv_sec * US_PER_S + mono.tv_nsec / 1000;
+    *ret = clock_now();
 }
 
 const struct journal_io journal_system_io = {write, system_space, system_now};
