@@ -19,10 +19,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build/check"
 PYTHON = sys.executable
 
+# These run under ThreadSanitizer for every change.
+THREADED = ["test_journal", "test_journal_disks", "test_journal_ring"]
+
 # What has to be built, by variant.
 BUILDS = {
     "check": [("dev", ["all", "tests", "build/dev/polload", "build/dev/pollimit"]), ("asan", ["all", "tests"]), ("clang", ["all"]),
-              ("tsan", ["all", "build/tsan/tests/test_journal"])],
+              ("tsan", ["all", *(f"build/tsan/tests/{t}" for t in THREADED)])],
     "check-full": [("dev", ["all", "tests", "build/dev/polload", "build/dev/pollimit"]), ("asan", ["all", "tests"]), ("tsan", ["all", "tests"]),
                    ("clang", ["all", "tests"]), ("rel", ["all"])],
 }
@@ -49,7 +52,7 @@ SUITES = {
     "check": {
         **units("asan", UNIT),
         **corpora("asan", FUZZ),
-        **units("tsan", ["test_journal"]),
+        **units("tsan", THREADED),
         "dev/mutation": script("tests/mutation.py"),
         "dev/lint": script("tests/lint.py"),
         "asan/cli": script("tests/cli/test_cli.py", "asan"),

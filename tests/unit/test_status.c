@@ -1,51 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The status file: what a daemon writes and `mailreeve status` reads. */
-#include <fcntl.h>
-#include <ftw.h>
-#include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "tests/unit/journal_help.h"
 
-#include <cmocka.h>
 #include <jansson.h>
 
-#include "journal/journal_internal.h"
 #include "journal/status_reader.h"
 
-static char top[64];
 static struct status_report report;
-
-static int set_up(void **state)
-{
-    (void)state;
-    snprintf(top, sizeof top, "/tmp/mailreeve-status-XXXXXX");
-    return mkdtemp(top) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct now time_now(void)
-{
-    struct now n;
-    journal_system_io.now(&n);
-    return n;
-}
 
 static const struct status_report *read_report(void)
 {
@@ -55,22 +16,12 @@ static const struct status_report *read_report(void)
     return &report;
 }
 
-#define WAIT_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        int64_t end = time_now().mono_us + 20 * US_PER_S;                                          \
-        while (!(condition)) {                                                                     \
-            if (time_now().mono_us > end)                                                          \
-                fail_msg("waited 20 s for: %s", #condition);                                       \
-            sched_yield();                                                                         \
-        }                                                                                          \
-    } while (0)
-
 struct daemon {
     struct journal *journal;
     struct status *status;
 };
 
-static struct daemon start(void)
+static struct daemon start_daemon(void)
 {
     struct journal_settings s = {.keep_s = 86400, .max_total = 1 << 30};
     snprintf(s.path, sizeof s.path, "%s", top);
@@ -86,7 +37,7 @@ static struct daemon start(void)
     return d;
 }
 
-static void stop(struct daemon d)
+static void stop_daemon(struct daemon d)
 {
     assert_int_equal(journal_stop(d.journal, 20000), 0);
     status_free(d.status);
@@ -96,7 +47,7 @@ static void stop(struct daemon d)
 static void test_life(void **state)
 {
     (void)state;
-    struct daemon d = start();
+    struct daemon d = start_daemon();
     struct now now = time_now();
     struct status_counter counters[] = {{"requests", 17}, {"zero", 0}, {"most", UINT64_MAX}};
     assert_true(read_report()->running && !report.found); /* nothing told yet */
@@ -145,7 +96,7 @@ static void test_life(void **state)
 
     counters[0].value = 18;
     status_publish(d.status, &now, counters, 3, true);
-    stop(d);
+    stop_daemon(d);
     assert_false(read_report()->running);
     assert_true(report.found); /* the last one stays, with the last numbers */
     assert_non_null(memmem(report.counters.p, report.counters.n, "\"requests\":18", 13));
@@ -155,7 +106,7 @@ static void test_life(void **state)
 static void test_idle(void **state)
 {
     (void)state;
-    struct daemon d = start();
+    struct daemon d = start_daemon();
     struct now first = time_now(), now = first;
     struct status_counter c = {"requests", 1};
     status_publish(d.status, &now, &c, 1, false);
@@ -168,7 +119,7 @@ static void test_idle(void **state)
     now.wall_us += STATUS_IDLE_S * US_PER_S;
     status_publish(d.status, &now, &c, 1, false);
     WAIT_UNTIL(read_report()->as_of_us == now.wall_us);
-    stop(d);
+    stop_daemon(d);
 }
 
 static void test_many_counters(void **state)
@@ -177,7 +128,7 @@ static void test_many_counters(void **state)
     enum { MANY = STATUS_COUNTERS_MAX + 7 };
     static char names[MANY][500];
     static struct status_counter c[MANY];
-    struct daemon d = start();
+    struct daemon d = start_daemon();
     struct now now = time_now();
     for (int i = 0; i < MANY; i++) {
         snprintf(names[i], sizeof names[i], "%0480d", i);
@@ -192,7 +143,7 @@ static void test_many_counters(void **state)
     assert_true(there > 40 && there < STATUS_COUNTERS_MAX);
     assert_int_equal(json_integer_value(json_object_get(j, "counters_omitted")), MANY - there);
     json_decref(j);
-    stop(d);
+    stop_daemon(d);
 }
 
 static void test_reader(void **state)
@@ -201,7 +152,7 @@ static void test_reader(void **state)
     struct err err;
     char programs[STATUS_PROGRAMS_MAX][64], path[100];
     assert_int_equal(status_programs(top, programs, &err), 0);
-    stop(start());
+    stop_daemon(start_daemon());
     snprintf(path, sizeof path, "%s/no-journal", top);
     assert_int_equal(mkdir(path, 0755), 0);
     snprintf(path, sizeof path, "%s/secret", top);
@@ -234,8 +185,6 @@ static void test_reader(void **state)
     assert_int_equal(status_programs("/proc/self/status", programs, &err), -1);
     assert_string_equal(err.text, "cannot read /proc/self/status: Not a directory");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
