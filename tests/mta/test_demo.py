@@ -14,7 +14,8 @@ sys.dont_write_bytecode = True
 
 import cases
 import demo
-from daemons import Trouble, end_on_signals, wait_for
+import tap
+from daemons import Trouble, wait_for
 
 WIDTH = 140
 SHOWN = [(what, words) for commands in demo.BY_HAND.values() for what, words, _ in commands]
@@ -137,19 +138,11 @@ def main():
                 wrong = test(kept)
             except (Trouble, OSError, AttributeError, subprocess.TimeoutExpired) as trouble:
                 wrong = [str(trouble)]
-            failed += bool(wrong)
-            print(f"{'not ' * bool(wrong)}ok {number} - {name}")
-            print("".join("# " + line.replace("\n", "\n# ") + "\n" for line in wrong), end="", flush=True)
+            failed += tap.result(number, name, wrong)
     finally:
         kept.end()
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("Bail out! interrupted")
-        sys.exit(130)
+    tap.run(main)

@@ -16,9 +16,9 @@ import threading
 sys.dont_write_bytecode = True
 
 import paste
-import tree
+import tap
 from cases import IMPLICIT, LOGIN, NEEDS_AUTH, NEEDS_TLS, NO_AUTH_HERE, OLD_TLS, SENT, STARTTLS, Case
-from daemons import Trouble, end_on_signals
+from daemons import Trouble
 from rig import own_words
 from test_postfix import explain
 from upsets import reload
@@ -208,22 +208,11 @@ def main(words):
         try:
             for result in results:
                 for number, (name, wrong) in enumerate(result(), number + 1):
-                    failed += bool(wrong)
-                    print(f"{'not ' * bool(wrong)}ok {number} - {name}")
-                    print("".join(f"# {line}\n" for line in wrong), end="", flush=True)
+                    failed += tap.result(number, name, wrong)
         finally:
             stopping.set()
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (Trouble, tree.TreeError) as trouble:
-        print("Bail out! " + str(trouble).replace("\n", "\n# "))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("Bail out! interrupted")
-        sys.exit(130)
+    tap.run(main, sys.argv[1:])

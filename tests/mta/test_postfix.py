@@ -11,8 +11,8 @@ sys.dont_write_bytecode = True
 
 import cases
 import listeners
-import tree
-from daemons import HAVE_IPV6, Trouble, end_on_signals
+import tap
+from daemons import HAVE_IPV6, Trouble
 from rig import Rig
 from upsets import UPSETS
 
@@ -54,20 +54,9 @@ def main(words):
     with Rig(listeners.DEMO + listeners.MORE) as rig:
         for number, (name, test) in enumerate(chosen, 1):
             wrong = run(name, test, rig)
-            failed += bool(wrong)
-            print(f"{'not ' * bool(wrong)}ok {number} - {name}")
-            print("".join(f"# {line}\n" for line in wrong), end="", flush=True)
+            failed += tap.result(number, name, wrong)
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    end_on_signals()
-    sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (Trouble, tree.TreeError) as trouble:
-        print("Bail out! " + str(trouble).replace("\n", "\n# "))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("Bail out! interrupted")
-        sys.exit(130)
+    tap.run(main, sys.argv[1:])
