@@ -85,7 +85,7 @@ struct session {
     struct str user;                     /* the SASL login name */
     struct str client_text, server_text; /* the addresses as they were told */
     struct str tls_version_text, cipher_text;
-    struct str helo, sender, client_name, queue_id, instance, ccert_fingerprint;
+    struct str helo, sender, queue_id, instance, ccert_fingerprint;
     struct str listener_told; /* the listener's name as the MTA or the socket gave it */
 };
 

@@ -59,7 +59,7 @@ struct str privacy_sender(struct privacy *p, struct str sender, struct buf *scra
 struct str privacy_address(struct privacy *p, struct str text, const struct addr *a,
                            struct buf *scratch);
 
-/* A host name of the client (helo_name, client_name), which may spell its
+/* A host name of the client (helo_name), which may spell its
  * address: plain, hashed, or empty where only the network may be written. */
 struct str privacy_name(struct privacy *p, struct str name, struct buf *scratch);
 

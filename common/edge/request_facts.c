@@ -51,8 +51,7 @@ static void addresses(const struct request *r, struct session *s)
 {
     s->client_text = request_value(r, ATTR_client_address);
     s->server_text = request_value(r, ATTR_server_address);
-    if (addr_parse(s->client_text, &s->client))
-        s->known |= FACT_BIT(FACT_CLIENT);
+    addr_parse(s->client_text, &s->client);
     s->client_port = port_of(request_value(r, ATTR_client_port));
     s->server_port = port_of(request_value(r, ATTR_server_port));
 }
@@ -92,7 +91,6 @@ void facts_of_request(const struct request *r, const struct policy *p,
         .stage = stage_of(request_value(r, ATTR_protocol_state)),
         .helo = request_value(r, ATTR_helo_name),
         .sender = request_value(r, ATTR_sender),
-        .client_name = request_value(r, ATTR_client_name),
         .queue_id = request_value(r, ATTR_queue_id),
         .instance = request_value(r, ATTR_instance),
         .ccert_fingerprint = request_value(r, ATTR_ccert_fingerprint),
