@@ -10,11 +10,12 @@ VERSION := $(shell cat VERSION)
 CORE     := $(wildcard common/core/*.c common/core/rules/*.c)
 EDGE     := $(wildcard common/config/*.c common/journal/*.c common/edge/*.c)
 POLICYD  := $(wildcard policyd/*.c)
+MILTER   := $(wildcard milter/*.c)
 CLI      := $(wildcard cli/*.c)
 UNIT     := $(wildcard tests/unit/*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH    := $(wildcard tests/bench/*.c)
-PROGRAMS := $(B)/mailreeve-policyd $(B)/mailreeve
+PROGRAMS := $(B)/mailreeve-policyd $(B)/mailreeve-milter $(B)/mailreeve
 
 # ---- how -------------------------------------------------------------------
 CC_clang := clang
@@ -49,8 +50,8 @@ ALL_CPPFLAGS := -Icommon -I. -D_GNU_SOURCE -DMAILREEVE_VERSION='"$(VERSION)"' $(
 ALL_CFLAGS    = -std=c11 $(WARNINGS) $(FLAGS_$(V)) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS  := $(FLAGS_$(V)) $(HARDEN_LINK) -Wl,--as-needed $(LDFLAGS)
 
-LIBS_EDGE    := -lyaml -lssl -lcrypto -pthread
-LIBS_POLICYD := -levent_core $(LIBS_EDGE)
+LIBS_EDGE   := -levent_core -lyaml -lssl -lcrypto -pthread
+LIBS_MILTER := -lmilter $(LIBS_EDGE)
 
 object = $(patsubst %.c,$(B)/%.o,$(1))
 Q := $(if $(VERBOSE),,@)
@@ -62,7 +63,7 @@ all: $(PROGRAMS)
 help:
 	@echo 'make            build into $(B)/'
 	@echo 'make deps       install what building, testing and the demo need (as root, Debian 12)'
-	@echo 'make demo       the main job on a real, private Postfix; KEEP=1 leaves it up'
+	@echo 'make demo       the main job on a real, private Postfix (MTA=sendmail: Sendmail); KEEP=1 leaves it up'
 	@echo 'make check      all that must pass for a change'
 	@echo 'make check-full the slow suites: mutation of the rules, sanitizers, faults'
 	@echo 'make bench      ratios against a constant-answer server; QUICK=1 for a minute'
@@ -88,25 +89,29 @@ LINK = $(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 $(B)/mailreeve-policyd: $(call object,$(POLICYD)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) $(LIBS_POLICYD)
+	$(LINK) $(LIBS_EDGE)
+
+$(B)/mailreeve-milter: $(call object,$(MILTER)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) $(LIBS_MILTER)
 
 $(B)/mailreeve: $(call object,$(CLI)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_EDGE)
 
 # ---- tests -----------------------------------------------------------------
-POLICYD_LIB := $(filter-out policyd/main.c,$(POLICYD))
+PLUGIN_LIB  := $(filter-out %/main.c,$(POLICYD) $(MILTER))
 UNIT_BIN    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
 UNIT_HELP   := $(filter-out tests/unit/test_%,$(UNIT))
 FUZZ_BIN    := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(FUZZ))
 
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(POLICYD_LIB)) $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PLUGIN_LIB)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) -lcmocka -ljansson $(LIBS_POLICYD)
+	$(LINK) -lcmocka -ljansson $(LIBS_MILTER)
 
-$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(POLICYD_LIB)) $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PLUGIN_LIB)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) $(LIBS_POLICYD)
+	$(LINK) $(LIBS_MILTER)
 
 # libFuzzer calls the target without a header.
 $(B)/tests/fuzz/%.o: WARNINGS += -Wno-missing-prototypes
@@ -127,7 +132,7 @@ check-full:
 	python3 tests/run.py check-full
 
 demo: all
-	python3 tests/mta/demo.py
+	python3 tests/mta/demo.py $(MTA)
 
 bench:
 	$(MAKE) V=rel all build/rel/polload build/rel/pollimit
@@ -139,7 +144,7 @@ fuzz:
 	@for f in $(basename $(notdir $(FUZZ))); do \
 	    mkdir -p build/fuzz/found-$$f; \
 	    clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined tests/fuzz/$$f.c \
-	        $(POLICYD_LIB) $(EDGE) $(CORE) $(LIBS_POLICYD) -o build/fuzz/$$f && \
+	        $(PLUGIN_LIB) $(EDGE) $(CORE) $(LIBS_MILTER) -o build/fuzz/$$f && \
 	    build/fuzz/$$f -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ \
 	        build/fuzz/found-$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
@@ -163,7 +168,7 @@ PREFIX ?= /usr/local
 DOC := $(DESTDIR)$(PREFIX)/share/doc/mailreeve
 install:
 	$(MAKE) V=rel all
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd build/rel/mailreeve-milter
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/rel/mailreeve
 	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || \
 	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml
@@ -172,6 +177,7 @@ install:
 	install -D -m 644 -t $(DOC)/docs docs/*.md
 	install -D -m 644 -t $(DOC)/docs/findings docs/findings/*.md
 	install -D -m 644 -t $(DOC)/etc/postfix etc/postfix/*
+	install -D -m 644 -t $(DOC)/etc/sendmail etc/sendmail/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/*
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system

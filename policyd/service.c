@@ -27,17 +27,19 @@ void service_answer(void *context, const struct request *r, struct str socket_na
                     const struct now *now, struct buf *reply)
 {
     struct service *service = context;
+    struct life *life = service->life;
+    const struct policy *policy = life->policy;
     struct session s;
     struct decision d;
-    facts_of_request(r, service->policy, service->ciphers, socket_name, &s);
+    facts_of_request(r, policy, life->ciphers, socket_name, &s);
     if (transactions_find(service->transactions, &s, &d)) {
         service->repeated++;
     } else {
         struct verdict v;
-        decide(service->policy, &s, now, &v, NULL);
+        decide(policy, &s, now, &v, NULL);
         d = (struct decision){v.action, v.finding};
         transactions_put(service->transactions, &s, &d);
-        record_decision(service->recorder, service->policy, &s, &v, now);
+        record_decision(&life->recorder, policy, &s, &v, now);
     }
-    write_reply(reply, service->policy, &d);
+    write_reply(reply, policy, &d);
 }

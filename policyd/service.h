@@ -3,15 +3,13 @@
 #ifndef POLICYD_SERVICE_H
 #define POLICYD_SERVICE_H
 
-#include "edge/record.h"
+#include "edge/life.h"
 #include "edge/request_facts.h"
 #include "policyd/transactions.h"
 
 struct service {
-    const struct policy *policy; /* the one in force; who swaps it keeps the reference */
-    const struct ciphers *ciphers;
+    struct life *life; /* policy, recorder, ciphers */
     struct transactions *transactions;
-    struct recorder *recorder;
     uint64_t repeated; /* requests of a transaction that was decided before */
 };
 

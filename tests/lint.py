@@ -19,11 +19,13 @@ LAYERS = {
     "common/journal": {"core", "config", "journal"},
     "common/edge": {"core", "config", "journal", "edge"},
     "policyd": {"core", "config", "journal", "edge", "policyd"},
+    "milter": {"core", "config", "journal", "edge", "milter"},
     "cli": {"core", "config", "journal", "edge", "cli"},
 }
 # Which libraries a program may need, so that a plugin never grows a database.
 LIBRARIES = {
     "mailreeve-policyd": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1"},
+    "mailreeve-milter": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1", "libmilter"},
     "mailreeve": {"libc", "libyaml-0", "libssl", "libcrypto"},
 }
 # All that the core may ask of the C library: no files, no clock, no log.
@@ -61,7 +63,7 @@ def includes_point_down():
 
 @check
 def headers_compile_alone():
-    for f in files("common/*.h", "policyd/*.h", "cli/*.h"):
+    for f in files("common/*.h", "policyd/*.h", "milter/*.h", "cli/*.h"):
         done = run("gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Icommon", "-I.",
                    "-fsyntax-only", "-x", "c", str(f))
         if done.returncode:
@@ -175,6 +177,60 @@ def every_rule_has_cases():
             yield f"tests/rules/{finding}.cases is missing"
 
 
+def catalogue():
+    """id -> (name, kind, where it shows, what it begins with, 465, 587, note, evidence), from the one table."""
+    text = pathlib.Path("common/core/catalogue.def").read_text()
+    string = r'("[^"]*"|NULL)'
+    software = re.findall(rf"^SOFTWARE\((\w+), {string}, (\w+), {string}, (\w+),\s+{string},\s+{string}, (\w+),\s+{string}\)$",
+                          text, re.M)
+    patterns = re.findall(r'^PATTERN\(\w+, "([^"]*)", (\w+), (\w+), \w+\)$', text, re.M)
+    if len(software) + len(patterns) != len(re.findall(r"^(?:SOFTWARE|PATTERN)\(", text, re.M)):
+        raise ValueError("common/core/catalogue.def has rows that are not understood")
+    shown = {"USER_AGENT": "User-Agent", "X_MAILER": "X-Mailer", "EITHER": "User-Agent, X-Mailer", "EHLO": "EHLO"}
+    plain = {"NULL": ""}
+    rows = {}
+    for name, *row in software:
+        id, kind, people, shows, implicit, starttls, evidence, note = (plain.get(c, c.strip('"')) for c in row)
+        begins = ", ".join(p + ("VERSION" if follows == "VERSION" else "") for p, follows, of in patterns if of == name)
+        rows[id] = (people, kind, shown.get(shows, ""), begins, implicit, starttls, note, evidence.lower().replace("_", " "))
+    return rows
+
+
+def page_table(page, heading):
+    """The rows of the table under a heading, without the marks for code and bold."""
+    section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", page, re.M | re.S)
+    lines = re.findall(r"^\| (.*) \|$", section[1], re.M) if section else []
+    return [tuple(re.sub(r"`|\*\*", "", cell).strip() for cell in line.split("|")) for line in lines[1:]]
+
+
+def compare(where, said, wanted):
+    for row in sorted(set(wanted) - set(said)):
+        yield f"{where} lacks: {' | '.join(row)}"
+    for row in sorted(set(said) - set(wanted)):
+        yield f"{where} has, and common/core/catalogue.def has not: {' | '.join(row)}"
+    if len(said) != len(set(said)):
+        yield f"{where} has a row twice"
+
+
+@check
+def clients_page_has_the_settings_of_the_catalogue():
+    page = pathlib.Path("docs/clients.md").read_text()
+    for heading, kinds in {"Mail programs and devices": {"PROGRAM", "DEVICE"},
+                           "Libraries, webmail, and programs that send mail": {"LIBRARY", "SERVER"}}.items():
+        wanted = [(name, id, implicit, starttls, note, evidence)
+                  for id, (name, kind, _, _, implicit, starttls, note, evidence) in catalogue().items()
+                  if kind in kinds and evidence != "none"]
+        yield from compare(f'docs/clients.md, "{heading}",', page_table(page, heading), wanted)
+
+
+@check
+def clients_page_has_what_the_catalogue_recognises():
+    page = pathlib.Path("docs/clients.md").read_text()
+    heading = "What is recognised"
+    wanted = [(name, id, shows, begins) for id, (name, _, shows, begins, *_) in catalogue().items() if shows]
+    yield from compare(f'docs/clients.md, "{heading}",', page_table(page, heading), wanted)
+
+
 @check
 def journal_fields_are_documented():
     contract = pathlib.Path("docs/journal.md").read_text()
@@ -230,7 +286,7 @@ def main():
     for number, function in enumerate(checks, 1):
         try:
             wrong = list(function())
-        except OSError as e:
+        except (OSError, ValueError) as e:
             wrong = [str(e)]
         failed += bool(wrong)
         print(f"{'not ok' if wrong else 'ok'} {number} - {function.__name__}", flush=True)

@@ -278,6 +278,7 @@ static void read_settings(struct reader *r, struct building *b, const struct act
     l->mode = (enum mode)own_or_root(b, OPTION_LISTENER_MODE, OPTION_MODE)->number;
     l->tls_by = (enum tls_by)own_or_root(b, OPTION_LISTENER_TLS_BY, OPTION_TLS_BY)->number;
     l->public = b->own[OPTION_LISTENER_PUBLIC].number;
+    l->disconnect_implicit_tls = b->own[OPTION_LISTENER_DISCONNECT].number;
     l->min_tls =
         TLS_1_0 + (unsigned)own_or_root(b, OPTION_LISTENER_MIN_TLS, OPTION_MIN_TLS)->number;
     warn_floor(r, &b->own[OPTION_LISTENER_MIN_TLS]);

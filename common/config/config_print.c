@@ -96,6 +96,8 @@ static void print_listener(struct buf *b, const struct listener *l)
                word(OPTION_LISTENER_MIN_TLS, l->min_tls - TLS_1_0));
     buf_printf(b, "    %s: %s\n", key(OPTION_LISTENER_TLS_BY), tls_by_names[l->tls_by]);
     buf_printf(b, "    %s: %s\n", key(OPTION_LISTENER_PUBLIC), l->public ? "yes" : "no");
+    buf_printf(b, "    %s: %s\n", key(OPTION_LISTENER_DISCONNECT),
+               l->disconnect_implicit_tls ? "yes" : "no");
     if (l->role != ROLE_SMTP) {
         buf_printf(b, "    %s: ", key(OPTION_LISTENER_MECHANISMS));
         put_strs(b, l->mechanisms, l->mechanism_count);

@@ -22,17 +22,24 @@ static struct str behind(struct str s, size_t n)
 
 /* ---- one socket ------------------------------------------------------------ */
 
-static void warn_directory(struct reader *r, const struct yaml_node *n, const char *path)
+/* Sendmail takes no filter from a directory that all may write to, sticky or not. */
+static void check_directory(struct reader *r, const struct yaml_node *n,
+                            const struct socket_spec *s, bool milter)
 {
     char directory[108];
     struct stat st;
-    snprintf(directory, sizeof directory, "%s", path);
+    if (!s->is_unix)
+        return;
+    snprintf(directory, sizeof directory, "%s", s->path);
     char *slash = strrchr(directory, '/');
     slash[slash == directory ? 1 : 0] = '\0';
-    if (stat(directory, &st) == 0 && (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
-        problem_help(problem_at(r, SEVERITY_WARNING, n, "everyone may write to %s",
-                                quote_of(str_of(directory)).text),
-                     "somebody else could put a socket of his own there");
+    if (stat(directory, &st) != 0 || !(st.st_mode & S_IWOTH) || (!milter && st.st_mode & S_ISVTX))
+        return;
+    problem_help(problem_at(r, milter ? SEVERITY_ERROR : SEVERITY_WARNING, n,
+                            "everyone may write to %s", quote_of(str_of(directory)).text),
+                 milter ? "Sendmail refuses a filter's socket there; make a directory for it that "
+                          "only the daemon's user may write to"
+                        : "somebody else could put a socket of his own there");
 }
 
 static bool read_path(struct reader *r, const struct yaml_node *n, struct str path,
@@ -47,7 +54,6 @@ static bool read_path(struct reader *r, const struct yaml_node *n, struct str pa
     ret->is_unix = true;
     memcpy(ret->path, path.p, path.n);
     ret->path[path.n] = '\0';
-    warn_directory(r, n, ret->path);
     return true;
 }
 
@@ -173,6 +179,7 @@ static void build_program(struct reader *r, int option, const struct value *give
         if (!ok)
             continue;
         check_unused(r, n, &s);
+        check_directory(r, n, &s, option == OPTION_MILTER);
         ret->listen[ret->listen_count++] = s;
     }
 }

@@ -26,8 +26,9 @@ struct listener {
     enum role role;
     enum mode mode;
     enum tls_by tls_by;
-    bool public;      /* role smtp: other servers must be able to deliver here (RFC 3207 4) */
-    unsigned min_tls; /* enum tls_version */
+    bool public; /* role smtp: other servers must be able to deliver here (RFC 3207 4) */
+    bool disconnect_implicit_tls; /* 421 to who speaks TLS at once where STARTTLS is expected */
+    unsigned min_tls;             /* enum tls_version */
     struct str mechanisms[LISTENER_MECHANISMS]; /* none: any mechanism will do */
     unsigned mechanism_count;
     enum action action[FINDING_COUNT];

@@ -148,6 +148,8 @@ void session_find_trust(struct session *s, const struct policy *p)
     unsigned at = 0;
     bool trusted = (p->trusts_networks && prefix_index_next(&p->trusted, &s->client, &at)) ||
                    (p->trusts_certificates && certificate_trusted(p, s->ccert_fingerprint));
-    if (trusted || s->client.bits || !p->trusts_networks)
+    bool no_tls = session_knows(s, FACT_BIT(FACT_TLS)) && !s->tls; /* so no certificate */
+    bool certificate_known = s->ccert_told || no_tls || !p->trusts_certificates;
+    if (trusted || ((s->client.bits || !p->trusts_networks) && certificate_known))
         know(s, FACT_TRUSTED, &s->trusted, trusted);
 }

@@ -87,6 +87,10 @@ struct session {
     struct str tls_version_text, cipher_text;
     struct str helo, sender, queue_id, instance, ccert_fingerprint;
     struct str listener_told; /* the listener's name as the MTA or the socket gave it */
+    struct str software, software_version; /* id and version by core/catalogue.h */
+
+    bool ccert_told;      /* ccert_fingerprint says all there is: empty means no certificate */
+    finding_set recorded; /* what records of this session have told already; counted once */
 };
 
 static inline bool session_knows(const struct session *s, fact_set f)
@@ -126,7 +130,8 @@ void session_find_listener(struct session *s, const struct policy *p, struct str
  * compares it with the listener's role and sets FACT_AGREEMENT. */
 void session_tls_at_connect(struct session *s, bool tls);
 
-/* Looks the client up in `trusted`; needs the client's address or certificate. */
+/* Looks the client up in `trusted`; needs the client's address and its certificate, or to know
+ * that there is none, as far as `trusted` has such. After the TLS functions above. */
 void session_find_trust(struct session *s, const struct policy *p);
 
 #endif

@@ -16,6 +16,18 @@ struct question {
 };
 
 /* A broken rule: does the policy let this client break it? */
+static enum outcome except(struct question *q, enum finding f, struct answer *a)
+{
+    const struct session *s = q->session;
+    if (!(q->policy->exceptions.any & FINDING_BIT(f)))
+        return OUTCOME_BROKEN;
+    if (!q->matched)
+        exceptions_match(&q->policy->exceptions, &s->client, s->user, &q->exceptions);
+    q->matched = true;
+    a->exception = exceptions_find(&q->exceptions, f, q->now, &a->expired);
+    return a->exception ? OUTCOME_EXCEPTED : OUTCOME_BROKEN;
+}
+
 static enum outcome excuse(struct question *q, const struct rule *r, struct answer *a)
 {
     const struct session *s = q->session;
@@ -27,13 +39,7 @@ static enum outcome excuse(struct question *q, const struct rule *r, struct answ
         if (s->trusted)
             return OUTCOME_TRUSTED;
     }
-    if (!(q->policy->exceptions.any & FINDING_BIT(r->finding)))
-        return OUTCOME_BROKEN;
-    if (!q->matched)
-        exceptions_match(&q->policy->exceptions, &s->client, s->user, &q->exceptions);
-    q->matched = true;
-    a->exception = exceptions_find(&q->exceptions, r->finding, q->now, &a->expired);
-    return a->exception ? OUTCOME_EXCEPTED : OUTCOME_BROKEN;
+    return except(q, r->finding, a);
 }
 
 static enum outcome ask(struct question *q, const struct rule *r, struct answer *a)
@@ -71,20 +77,27 @@ static void count(struct verdict *v, enum finding f, const struct answer *a)
     }
 }
 
-void decide(const struct policy *p, const struct session *s, const struct now *now,
-            struct verdict *ret, struct answer *answers)
+/* Field by field: the list of exceptions is large and not needed as a rule. */
+static void begin(struct question *q, const struct policy *p, const struct session *s,
+                  const struct now *now, struct verdict *ret)
 {
-    struct question q;       /* its list of exceptions is large and not needed as a rule */
-    struct answer one = {0}; /* answers nobody asked for share it */
-    q.policy = p;
-    q.session = s;
-    q.now = now;
-    q.matched = false;
+    q->policy = p;
+    q->session = s;
+    q->now = now;
+    q->matched = false;
     *ret = (struct verdict){
         .action = ACTION_IGNORE,
         .would = ACTION_IGNORE,
         .finding = FINDING_COUNT,
     };
+}
+
+void decide(const struct policy *p, const struct session *s, const struct now *now,
+            struct verdict *ret, struct answer *answers)
+{
+    struct question q;
+    struct answer one = {0}; /* answers nobody asked for share it */
+    begin(&q, p, s, now, ret);
     for (int i = 0; i < RULE_COUNT; i++) {
         struct answer *a = answers ? &answers[i] : &one;
         if (answers)
@@ -106,4 +119,17 @@ void decide(const struct policy *p, const struct session *s, const struct now *n
         ret->held = HELD_AUDIT;
     if (ret->held)
         ret->action = ACTION_LOG;
+}
+
+void decide_detected(const struct policy *p, const struct session *s, enum finding f,
+                     const struct now *now, struct verdict *ret)
+{
+    struct question q;
+    begin(&q, p, s, now, ret);
+    if (!s->listener || s->listener->action[f] <= ACTION_IGNORE)
+        return;
+    struct answer a = {.action = ACTION_LOG};
+    a.outcome = except(&q, f, &a);
+    count(ret, f, &a);
+    ret->action = ret->would;
 }

@@ -48,4 +48,12 @@ struct verdict {
 void decide(const struct policy *p, const struct session *s, const struct now *now,
             struct verdict *ret, struct answer *answers);
 
+/*
+ * The same for something that was seen rather than asked about: one finding,
+ * which no reply can follow. Under an exception it is `excepted`; where the
+ * policy ignores it, or the session has no listener, nothing is set.
+ */
+void decide_detected(const struct policy *p, const struct session *s, enum finding f,
+                     const struct now *now, struct verdict *ret);
+
 #endif

@@ -27,8 +27,8 @@ static void usage(const struct daemon *d, FILE *to)
             "  -n         check the configuration, say what it does, and exit\n"
             "  --stderr   log to standard error, not to syslog\n"
             "  -V, -h     version, this help\n"
-            "Signals: SIGHUP reads the configuration again, SIGTERM ends.\n",
-            d->program);
+            "Signals: %s reads the configuration again, SIGTERM ends.\n",
+            d->program, d->reload_signal == SIGHUP ? "SIGHUP" : "SIGUSR1");
 }
 
 static void log_problems(const struct problems *ps)
@@ -140,8 +140,7 @@ static void *load(void *arg)
     return NULL;
 }
 
-/* A thread that takes no signals: they are for the loop. */
-static int thread_start(pthread_t *thread, void *(*body)(void *), void *arg)
+int daemon_thread(pthread_t *thread, void *(*body)(void *), void *arg)
 {
     sigset_t all, old;
     sigfillset(&all);
@@ -157,7 +156,7 @@ void daemon_reload_begin(struct daemon *d)
         d->again = true;
         return;
     }
-    int failed = thread_start(&d->loader, load, d);
+    int failed = daemon_thread(&d->loader, load, d);
     if (failed)
         log_error("reload not begun: %s; policy %s stays", strerror(failed),
                   d->config->policy->digest);
@@ -227,7 +226,7 @@ static void *release(void *arg)
 void daemon_release(struct config *c)
 {
     pthread_t thread;
-    if (thread_start(&thread, release, c) != 0)
+    if (daemon_thread(&thread, release, c) != 0)
         config_free(c);
     else
         pthread_detach(thread);

@@ -14,6 +14,7 @@
 
 struct daemon {
     const char *program; /* "mailreeve-policyd"; set by the caller */
+    int reload_signal;   /* SIGHUP; SIGUSR1 for the milter; set by the caller */
     const char *config_path;
     const char *user; /* -u; NULL: stay who we are */
     bool to_stderr;
@@ -56,6 +57,9 @@ void daemon_reload_begin(struct daemon *d);
  * have been logged).
  */
 bool daemon_reload_end(struct daemon *d, struct config **ret_old, struct err *why);
+
+/* A thread that takes no signals: they are for the loop's. 0, or an errno. */
+int daemon_thread(pthread_t *thread, void *(*body)(void *), void *arg);
 
 /* Frees a configuration away from the calling thread: a large one takes its time. */
 void daemon_release(struct config *c);

@@ -25,7 +25,10 @@ static const struct {
     [FAILURE_DESCRIPTORS] =
         {"descriptors", PASS_OR_DEFER, "as many connections as this process may have",
          "new ones wait until others end; raise LimitNOFILE, or lower Postfix's process limits"},
-    [FAILURE_MEMORY] = {"memory", PASS_OR_DEFER, "memory is short", "connection closed"},
+    [FAILURE_MEMORY] = {"memory", PASS_OR_DEFER, "memory is short",
+                        "mail to port 25 passes, submission is put off"},
+    [FAILURE_STOPPING] = {"stopping", PASS_OR_DEFER, "a session was going on at the end",
+                          "mail to port 25 passes, submission is put off"},
 };
 
 enum { QUIET_S = 60 };

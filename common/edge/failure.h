@@ -5,7 +5,7 @@
  * defer: mail from other servers must not stop because of us, and a submission
  * client keeps what it could not send. Call sites only name the reason.
  *
- * Loop thread only, except failure_action() and failure_name().
+ * Thread use: one thread at a time, except failure_action() and failure_name().
  */
 #ifndef EDGE_FAILURE_H
 #define EDGE_FAILURE_H
@@ -19,6 +19,7 @@ enum failure {
     FAILURE_PEER_DOES_NOT_READ,
     FAILURE_DESCRIPTORS,
     FAILURE_MEMORY,
+    FAILURE_STOPPING,
     FAILURE_COUNT
 };
 

@@ -77,6 +77,8 @@ static void put_client(struct recorder *r, struct jline *l, const struct session
     jline_str_if(l, "server_address", s->server_text);
     put_number(l, "server_port", s->server_port);
     jline_str_if(l, "helo_name", privacy_name(r->privacy, s->helo, &b));
+    jline_str_if(l, "client_software", s->software);
+    jline_str_if(l, "client_version", s->software_version);
     jline_str_if(l, "sender", privacy_sender(r->privacy, s->sender, &b));
     jline_str_if(l, "sasl_username", privacy_user(r->privacy, s->user, &b));
     jline_str_if(l, "sasl_method", s->mechanism);
@@ -91,32 +93,44 @@ static void put_client(struct recorder *r, struct jline *l, const struct session
         jline_u64(l, "encryption_keysize", s->cipher.bits);
 }
 
-static void write_line(struct recorder *r, const struct policy *p, const struct session *s,
-                       const struct verdict *v, const struct now *now)
+static void put_session(struct recorder *r, struct jline *l, const struct session *s)
 {
     const struct listener *on = s->listener;
+    jline_str(l, "listener", on->names[0]);
+    if (!str_eq(s->listener_told, on->names[0]))
+        jline_str_if(l, "listener_told", s->listener_told);
+    jline_str(l, "role", str_of(role_names[on->role]));
+    jline_str(l, "mode", str_of(mode_names[on->mode]));
+    jline_str(l, "protocol_state", str_of(stage_names[s->stage]));
+    put_client(r, l, s);
+    jline_str_if(l, "instance", s->instance);
+    put_number(l, "mta_pid", instance_pid(s->instance));
+    jline_str_if(l, "queue_id", s->queue_id);
+}
+
+static void put_verdict(struct jline *l, const struct verdict *v)
+{
+    jline_str(l, "action", felt(v->action));
+    jline_str(l, "would", felt(v->would));
+    jline_str_if(l, "held", str_of(held_names[v->held]));
+    if (v->finding < FINDING_COUNT)
+        jline_str(l, "finding", str_of(findings[v->finding].id));
+    put_findings(l, "findings", v->broken);
+    put_findings(l, "excepted", v->excepted);
+    put_findings(l, "trusted", v->trusted);
+}
+
+/* Events about a session; without a verdict there is nothing but the session to tell. */
+static void write_line(struct recorder *r, const char *event, const struct policy *p,
+                       const struct session *s, const struct verdict *v, const struct now *now)
+{
     struct jline l;
-    journal_begin(r->journal, &l, now, "decision", session_key(&r->session_key, s));
+    journal_begin(r->journal, &l, now, event, session_key(&r->session_key, s));
     if (!l.b.p)
         return; /* lost, and counted */
-    jline_str(&l, "listener", on->names[0]);
-    if (!str_eq(s->listener_told, on->names[0]))
-        jline_str_if(&l, "listener_told", s->listener_told);
-    jline_str(&l, "role", str_of(role_names[on->role]));
-    jline_str(&l, "mode", str_of(mode_names[on->mode]));
-    jline_str(&l, "protocol_state", str_of(stage_names[s->stage]));
-    put_client(r, &l, s);
-    jline_str_if(&l, "instance", s->instance);
-    put_number(&l, "mta_pid", instance_pid(s->instance));
-    jline_str_if(&l, "queue_id", s->queue_id);
-    jline_str(&l, "action", felt(v->action));
-    jline_str(&l, "would", felt(v->would));
-    jline_str_if(&l, "held", str_of(held_names[v->held]));
-    if (v->finding < FINDING_COUNT)
-        jline_str(&l, "finding", str_of(findings[v->finding].id));
-    put_findings(&l, "findings", v->broken);
-    put_findings(&l, "excepted", v->excepted);
-    put_findings(&l, "trusted", v->trusted);
+    put_session(r, &l, s);
+    if (v)
+        put_verdict(&l, v);
     jline_str(&l, "policy", str_of(p->digest));
     journal_commit(r->journal, &l);
 }
@@ -155,7 +169,28 @@ static void log_finding(struct recorder *r, const struct session *s, const struc
              tls_word(s), findings[f].what, findings[f].fix, buf_cstr(&m));
 }
 
+static void log_findings(struct recorder *r, const struct session *s, const struct verdict *v,
+                         const struct now *now)
+{
+    for (int f = 0; v->broken && f < FINDING_COUNT; f++)
+        if (v->broken & FINDING_BIT(f))
+            log_finding(r, s, v, (enum finding)f, now);
+}
+
 /* ---- events -------------------------------------------------------------- */
+
+/* Counts what was found; true: the client is a monitor, so that is all. */
+static bool count_found(struct recorder *r, const struct policy *p, const struct session *s,
+                        const struct verdict *v)
+{
+    finding_set new = v->broken & ~s->recorded;
+    for (int f = 0; new &&f < FINDING_COUNT; f++)
+        r->counters.found[f] += (new &FINDING_BIT(f)) != 0;
+    r->counters.excepted += v->excepted != 0;
+    bool monitor = policy_is_monitor(p, &s->client);
+    r->counters.monitors += monitor;
+    return monitor;
+}
 
 void record_decision(struct recorder *r, const struct policy *p, const struct session *s,
                      const struct verdict *v, const struct now *now)
@@ -170,20 +205,29 @@ void record_decision(struct recorder *r, const struct policy *p, const struct se
         return;
     }
     c->ended[s->listener->role][ending_of(v->would, v->held)]++;
-    c->excepted += v->excepted != 0;
     c->trusted += v->trusted != 0;
-    for (int f = 0; v->broken && f < FINDING_COUNT; f++)
-        c->found[f] += (v->broken & FINDING_BIT(f)) != 0;
-
-    if (policy_is_monitor(p, &s->client)) {
-        c->monitors++;
+    if (count_found(r, p, s, v))
         return;
-    }
     if (r->journaling && (s->listener->role != ROLE_SMTP || v->broken || v->excepted))
-        write_line(r, p, s, v, now);
-    for (int f = 0; v->broken && f < FINDING_COUNT; f++)
-        if (v->broken & FINDING_BIT(f))
-            log_finding(r, s, v, (enum finding)f, now);
+        write_line(r, "decision", p, s, v, now);
+    log_findings(r, s, v, now);
+}
+
+void record_detected(struct recorder *r, const struct policy *p, const struct session *s,
+                     const struct verdict *v, const struct now *now)
+{
+    if (!s->listener || !(v->broken | v->excepted) || count_found(r, p, s, v))
+        return;
+    if (r->journaling)
+        write_line(r, "finding", p, s, v, now);
+    log_findings(r, s, v, now);
+}
+
+void record_software(struct recorder *r, const struct policy *p, const struct session *s,
+                     const struct now *now)
+{
+    if (s->listener && r->journaling && !policy_is_monitor(p, &s->client))
+        write_line(r, "software", p, s, NULL, now);
 }
 
 void record_life(struct recorder *r, const char *event, const struct policy *p, const char *why,

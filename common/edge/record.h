@@ -4,7 +4,7 @@
  * the log, the numbers. One function per event; nobody else formats them.
  * docs/journal.md describes the fields.
  *
- * Loop thread only.
+ * Thread use: one thread at a time (a program that answers on several has a lock, edge/life.h).
  */
 #ifndef EDGE_RECORD_H
 #define EDGE_RECORD_H
@@ -55,6 +55,17 @@ void recorder_free(struct recorder *r);
  */
 void record_decision(struct recorder *r, const struct policy *p, const struct session *s,
                      const struct verdict *v, const struct now *now);
+
+/*
+ * Something seen that no answer follows: the event "finding", with the verdict of
+ * decide_detected(). What is in s->recorded is told again but not counted again.
+ */
+void record_detected(struct recorder *r, const struct policy *p, const struct session *s,
+                     const struct verdict *v, const struct now *now);
+
+/* The client's software became known, s->software: the event "software". */
+void record_software(struct recorder *r, const struct policy *p, const struct session *s,
+                     const struct now *now);
 
 /* The events "start", "stop" and "reload". `why` is empty if all is well. */
 void record_life(struct recorder *r, const char *event, const struct policy *p, const char *why,

@@ -94,6 +94,7 @@ void facts_of_request(const struct request *r, const struct policy *p,
         .queue_id = request_value(r, ATTR_queue_id),
         .instance = request_value(r, ATTR_instance),
         .ccert_fingerprint = request_value(r, ATTR_ccert_fingerprint),
+        .ccert_told = request_has(r, ATTR_ccert_fingerprint),
     };
     addresses(r, ret);
     session_find_listener(ret, p, socket_name, request_value(r, ATTR_policy_context));

@@ -22,11 +22,35 @@ static socklen_t unix_address(struct sockaddr_un *un, const char *path)
     return sizeof *un;
 }
 
+static socklen_t inet_address(struct sockaddr_storage *ret, const struct socket_spec *spec)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(spec->port)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(spec->port)};
+    bool six = spec->addr.bits == 128;
+    memcpy(&in.sin_addr, spec->addr.b, 4);
+    memcpy(&in6.sin6_addr, spec->addr.b, 16);
+    memcpy(ret, six ? (void *)&in6 : (void *)&in, six ? sizeof in6 : sizeof in);
+    return six ? sizeof in6 : sizeof in;
+}
+
+bool sock_answers(const struct socket_spec *spec)
+{
+    struct sockaddr_storage to;
+    socklen_t len = spec->is_unix ? unix_address((struct sockaddr_un *)&to, spec->path)
+                                  : inet_address(&to, spec);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool answers =
+        fd >= 0 && (connect(fd, (void *)&to, len) == 0 || errno == EAGAIN || errno == EINPROGRESS);
+    if (fd >= 0)
+        close(fd);
+    return answers;
+}
+
 /* Removes a socket file that a dead process left; refuses if one answers. */
-static int make_room(const char *path, struct err *e)
+static int make_room(const struct socket_spec *spec, struct err *e)
 {
     struct stat st;
-    struct sockaddr_un un;
+    const char *path = spec->path;
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? 0 : err_set(e, "unix:%s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
@@ -34,29 +58,27 @@ static int make_room(const char *path, struct err *e)
                        "unix:%s: there is a file of that name which is no socket; "
                        "remove it or choose another path",
                        path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool answers = fd >= 0 && connect(fd, (void *)&un, unix_address(&un, path)) == 0;
-    if (fd >= 0)
-        close(fd);
-    if (answers)
+    if (sock_answers(spec))
         return err_set(e, "unix:%s: another process listens there; stop it first", path);
     if (unlink(path) != 0 && errno != ENOENT)
         return err_set(e, "unix:%s: the old socket cannot be removed: %s", path, strerror(errno));
     return 0;
 }
 
-static int give_to_group(const char *path, const char *group, struct err *e)
+/* (uid_t)-1 and (gid_t)-1: as it came. */
+static int give(const char *path, uid_t owner, gid_t gid, const char *group, struct err *e)
 {
     if (*group) {
         struct group *g = getgrnam(group);
         if (!g)
             return err_set(e, "unix:%s: there is no group \"%s\"", path, group);
-        if (chown(path, (uid_t)-1, g->gr_gid) != 0)
-            return err_set(e,
-                           "unix:%s: cannot be given to group %s (%s); the daemon must be a "
-                           "member of it",
-                           path, group, strerror(errno));
+        gid = g->gr_gid;
     }
+    if (chown(path, owner, gid) != 0)
+        return err_set(e,
+                       "unix:%s: cannot be given to group %s (%s); the daemon must be a "
+                       "member of it",
+                       path, *group ? group : "of the daemon", strerror(errno));
     if (chmod(path, 0660) != 0)
         return err_set(e, "unix:%s: %s", path, strerror(errno));
     return 0;
@@ -66,7 +88,7 @@ static int listen_unix(const struct socket_spec *spec, const char *group, struct
 {
     struct sockaddr_un un;
     socklen_t len = unix_address(&un, spec->path);
-    if (make_room(spec->path, e) != 0)
+    if (make_room(spec, e) != 0)
         return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t old = umask(0177); /* nobody gets in before the group is right */
@@ -76,7 +98,7 @@ static int listen_unix(const struct socket_spec *spec, const char *group, struct
     if (!bound)
         err_set(e, "unix:%s: %s%s", spec->path, strerror(saved),
                 saved == ENOENT ? "; the directory must exist (systemd: RuntimeDirectory=)" : "");
-    else if (give_to_group(spec->path, group, e) != 0)
+    else if (give(spec->path, (uid_t)-1, (gid_t)-1, group, e) != 0)
         unlink(spec->path);
     else if (listen(fd, BACKLOG) != 0)
         err_set(e, "unix:%s: %s", spec->path, strerror(errno));
@@ -89,18 +111,13 @@ static int listen_unix(const struct socket_spec *spec, const char *group, struct
 
 static int listen_inet(const struct socket_spec *spec, const char *name, struct err *e)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(spec->port)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(spec->port)};
-    bool six = spec->addr.bits == 128;
-    memcpy(&in.sin_addr, spec->addr.b, 4);
-    memcpy(&in6.sin6_addr, spec->addr.b, 16);
-
-    int on = 1,
-        fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_storage at;
+    socklen_t len = inet_address(&at, spec);
+    bool six = at.ss_family == AF_INET6;
+    int on = 1, fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         (!six || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-        bind(fd, six ? (void *)&in6 : (void *)&in, six ? sizeof in6 : sizeof in) == 0 &&
-        listen(fd, BACKLOG) == 0)
+        bind(fd, (void *)&at, len) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     err_set(e, "%s: %s%s", name, strerror(errno),
             errno == EADDRINUSE ? "; another process listens there" : "");
@@ -123,13 +140,33 @@ static void name_of(const struct socket_spec *spec, char *ret, size_t size)
     buf_cstr(&b);
 }
 
+static void introduce(const struct socket_spec *spec, struct listening *ret)
+{
+    *ret = (struct listening){.fd = -1};
+    name_of(spec, ret->name, sizeof ret->name);
+    memcpy(ret->listener, spec->listener, sizeof ret->listener);
+}
+
+int sock_prepare(const struct program_settings *settings, unsigned which, struct listening *ret,
+                 struct err *e)
+{
+    const struct socket_spec *spec = &settings->listen[which];
+    introduce(spec, ret);
+    return spec->is_unix ? make_room(spec, e) : 0;
+}
+
+int sock_settle(const struct program_settings *settings, unsigned which, uid_t owner, gid_t group,
+                struct err *e)
+{
+    const struct socket_spec *spec = &settings->listen[which];
+    return spec->is_unix ? give(spec->path, owner, group, settings->group, e) : 0;
+}
+
 int sock_listen_all(const struct program_settings *settings, struct listening *ret, struct err *e)
 {
     for (unsigned i = 0; i < settings->listen_count; i++) {
         const struct socket_spec *spec = &settings->listen[i];
-        ret[i] = (struct listening){.fd = -1};
-        name_of(spec, ret[i].name, sizeof ret[i].name);
-        memcpy(ret[i].listener, spec->listener, sizeof ret[i].listener);
+        introduce(spec, &ret[i]);
         ret[i].fd = spec->is_unix ? listen_unix(spec, settings->group, e)
                                   : listen_inet(spec, ret[i].name, e);
         if (ret[i].fd < 0) {

@@ -26,6 +26,20 @@ struct listening {
 int sock_listen_all(const struct program_settings *settings, struct listening *ret, struct err *e);
 
 /*
+ * For a library that opens its socket itself: makes room for it and names it
+ * (fd stays -1), and, once it is there, gives a unix socket its owner, mode 0660,
+ * and the configured group, or else this one. -1 with *e set. Between the two, umask 0177 keeps
+ * everybody out.
+ */
+int sock_prepare(const struct program_settings *settings, unsigned which, struct listening *ret,
+                 struct err *e);
+int sock_settle(const struct program_settings *settings, unsigned which, uid_t owner, gid_t group,
+                struct err *e);
+
+/* Whether somebody listens there; he gets a connection that is closed at once. */
+bool sock_answers(const struct socket_spec *spec);
+
+/*
  * The sockets systemd passed to this process, if it did: 0 if not. A socket's
  * FileDescriptorName= may be the name of the listener it stands for. Takes the
  * variables out of the environment, so that it works once.

@@ -32,9 +32,9 @@ static void check_reply(struct str reply)
 static struct service *service(void)
 {
     static struct service s;
-    static struct recorder recorder;
+    static struct life life;
     static const struct sipkey key = {3, 4};
-    if (s.policy)
+    if (s.life)
         return &s;
     struct policy *p = policy_new(&key);
     static const struct {
@@ -53,8 +53,10 @@ static struct service *service(void)
     }
     p->help_url = "https://help.example.com/mail/%id";
     struct config c = {.policy = p};
-    must(recorder_open(&recorder, &c, "fuzz", (uid_t)-1, (gid_t)-1, NULL) == 0);
-    s = (struct service){p, ciphers_new(NULL), transactions_new(&key), &recorder, 0};
+    must(recorder_open(&life.recorder, &c, "fuzz", (uid_t)-1, (gid_t)-1, NULL) == 0);
+    life.policy = p;
+    life.ciphers = ciphers_new(NULL);
+    s = (struct service){&life, transactions_new(&key), 0};
     return &s;
 }
 

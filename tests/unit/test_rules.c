@@ -88,7 +88,7 @@ static enum outcome outcome_of(enum finding f, struct str listener, struct str a
             buf_printf(&b, "%.*s\n", STR_ARG(one));
     }
     /* what every Postfix tells, unless the case says otherwise (the first value counts) */
-    buf_cstring(&b, "protocol_state=RCPT\nclient_address=192.0.2.17\n\n");
+    buf_cstring(&b, "protocol_state=RCPT\nclient_address=192.0.2.17\nccert_fingerprint=\n\n");
     assert_int_equal(request_parse(buf_view(&b), &r, &used, &why), PARSED_ITEM);
     facts_of_request(&r, policy, ciphers, (struct str){NULL, 0}, &s);
     decide(policy, &s, &(struct now){0}, &v, answers);
