@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -76,10 +77,7 @@ static int open_socket(struct life *l, struct err *e)
                 callbacks_register(&m->filter) && smfi_opensocket(false) == MI_SUCCESS;
     umask(old);
     if (!m->opened)
-        return err_set(e,
-                       "%s cannot be opened; does its directory exist, and does nobody else listen "
-                       "there? libmilter says more in syslog",
-                       m->filter.socket.name);
+        return err_set(e, "libmilter cannot open %s; syslog has its reason", m->filter.socket.name);
     return sock_settle(settings(l), m->which, l->daemon.uid, l->daemon.gid, e);
 }
 
@@ -89,6 +87,8 @@ static void *serve(void *arg)
     int result = smfi_main();
     pthread_mutex_lock(&m->filter.life.lock);
     bool expected = m->filter.stopping;
+    if (!expected)
+        m->filter.life.ended = EX_SOFTWARE;
     pthread_mutex_unlock(&m->filter.life.lock);
     if (expected)
         return NULL;

@@ -239,18 +239,18 @@ int life_run(struct life *l, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);                 /* a reader of our log may go away */
     signal(l->daemon.reload_signal, SIG_IGN); /* until there is something to reload */
     pthread_mutex_init(&l->lock, NULL);
-    int ended = daemon_begin(&l->daemon, argc, argv);
-    if (ended < 0 && l->of->branch)
-        ended = l->of->branch(l);
-    if (ended < 0) {
-        ended = EX_OK;
+    l->ended = daemon_begin(&l->daemon, argc, argv);
+    if (l->ended < 0 && l->of->branch)
+        l->ended = l->of->branch(l);
+    if (l->ended < 0) {
+        l->ended = EX_OK;
         if (set_up(l, &e) != 0 || set_up_loop(l, &e) != 0 || start(l, &e) != 0) {
             log_fatal("not started: %s", e.text);
-            ended = EX_UNAVAILABLE;
+            l->ended = EX_UNAVAILABLE;
         } else {
             serve(l);
         }
     }
     tear_down(l);
-    return ended;
+    return l->ended;
 }

@@ -52,6 +52,7 @@ struct life {
     struct status *status;
     struct ciphers *ciphers;
     struct failures failures;
+    int ended; /* the exit code; a program that gives up by itself sets it and raises SIGTERM */
 };
 
 /* Descriptors that are kept for everything that is not a connection. */

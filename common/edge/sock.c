@@ -147,12 +147,24 @@ static void introduce(const struct socket_spec *spec, struct listening *ret)
     memcpy(ret->listener, spec->listener, sizeof ret->listener);
 }
 
-int sock_prepare(const struct program_settings *settings, unsigned which, struct listening *ret,
-                 struct err *e)
+static int listen_on(const struct program_settings *settings, unsigned which, struct listening *ret,
+                     struct err *e)
 {
     const struct socket_spec *spec = &settings->listen[which];
     introduce(spec, ret);
-    return spec->is_unix ? make_room(spec, e) : 0;
+    ret->fd =
+        spec->is_unix ? listen_unix(spec, settings->group, e) : listen_inet(spec, ret->name, e);
+    return ret->fd < 0 ? -1 : 0;
+}
+
+int sock_prepare(const struct program_settings *settings, unsigned which, struct listening *ret,
+                 struct err *e)
+{
+    if (listen_on(settings, which, ret, e) != 0)
+        return -1;
+    sock_close_all(ret, 1);
+    ret->fd = -1;
+    return 0;
 }
 
 int sock_settle(const struct program_settings *settings, unsigned which, uid_t owner, gid_t group,
@@ -165,11 +177,7 @@ int sock_settle(const struct program_settings *settings, unsigned which, uid_t o
 int sock_listen_all(const struct program_settings *settings, struct listening *ret, struct err *e)
 {
     for (unsigned i = 0; i < settings->listen_count; i++) {
-        const struct socket_spec *spec = &settings->listen[i];
-        introduce(spec, &ret[i]);
-        ret[i].fd = spec->is_unix ? listen_unix(spec, settings->group, e)
-                                  : listen_inet(spec, ret[i].name, e);
-        if (ret[i].fd < 0) {
+        if (listen_on(settings, i, &ret[i], e) != 0) {
             sock_close_all(ret, (int)i);
             return -1;
         }

@@ -26,8 +26,8 @@ struct listening {
 int sock_listen_all(const struct program_settings *settings, struct listening *ret, struct err *e);
 
 /*
- * For a library that opens its socket itself: makes room for it and names it
- * (fd stays -1), and, once it is there, gives a unix socket its owner, mode 0660,
+ * For a library that opens its socket itself: makes sure that it can, says why
+ * not, and names it (fd stays -1); and, once it is there, gives a unix socket its owner, mode 0660,
  * and the configured group, or else this one. -1 with *e set. Between the two, umask 0177 keeps
  * everybody out.
  */
