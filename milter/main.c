@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mailreeve-milter: the filter of Sendmail and Postfix that keeps the policy, on libmilter. */
-#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,13 +14,12 @@
 
 #define PROGRAM "mailreeve-milter"
 
-enum { BACKLOG = 4096, POKE_NS = 20 * 1000 * 1000, NS_PER_S = 1000 * 1000 * 1000 };
+enum { BACKLOG = 4096 };
 
 struct milter {
     struct filter filter;
     unsigned which; /* our socket among milter.listen */
     bool opened;    /* libmilter has it */
-    pthread_t thread;
 };
 
 static struct milter *milter_of(struct life *l)
@@ -81,19 +79,21 @@ static int open_socket(struct life *l, struct err *e)
     return sock_settle(settings(l), m->which, l->daemon.uid, l->daemon.gid, e);
 }
 
+/* Until the process ends, unless libmilter gives up by itself. With the lock, because once we
+ * are stopping nobody waits for the signal any more. */
 static void *serve(void *arg)
 {
     struct milter *m = arg;
     int result = smfi_main();
     pthread_mutex_lock(&m->filter.life.lock);
-    bool expected = m->filter.stopping;
-    if (!expected)
-        m->filter.life.ended = EX_SOFTWARE;
+    if (!m->filter.stopping) {
+        if (result != MI_SUCCESS) {
+            log_error("libmilter has given up; syslog has its reason");
+            m->filter.life.ended = EX_SOFTWARE;
+        }
+        kill(getpid(), SIGTERM);
+    }
     pthread_mutex_unlock(&m->filter.life.lock);
-    if (expected)
-        return NULL;
-    log_error("libmilter has ended by itself (%d); see its lines in syslog", result);
-    kill(getpid(), SIGTERM);
     return NULL;
 }
 
@@ -101,9 +101,11 @@ static int begin(struct life *l, struct err *e)
 {
     struct milter *m = milter_of(l);
     m->filter.wants_headers = l->recorder.journaling;
-    int failed = daemon_thread(&m->thread, serve, m);
+    pthread_t thread;
+    int failed = daemon_thread(&thread, serve, m);
     if (failed)
         return err_set(e, "no thread for libmilter: %s", strerror(failed));
+    pthread_detach(thread);
     log_info("listening on %s", m->filter.socket.name);
     processes_ready();
     return 0;
@@ -124,42 +126,18 @@ static size_t count(struct life *l, struct status_counter *list, size_t room)
     return n <= room ? n : 0;
 }
 
-static void *stop_libmilter(void *arg)
-{
-    (void)arg;
-    smfi_stop();
-    return NULL;
-}
-
-/* smfi_stop() waits until the listener looks up from its sleep of five seconds: a
- * connection wakes it. */
-static void stop_listening(const struct socket_spec *spec)
-{
-    pthread_t stopper;
-    struct timespec moment;
-    if (daemon_thread(&stopper, stop_libmilter, NULL) != 0) {
-        smfi_stop();
-        return;
-    }
-    do {
-        sock_answers(spec);
-        clock_gettime(CLOCK_REALTIME, &moment);
-        moment.tv_nsec += POKE_NS;
-        moment.tv_sec += moment.tv_nsec / NS_PER_S;
-        moment.tv_nsec %= NS_PER_S;
-    } while (pthread_timedjoin_np(stopper, NULL, &moment) == ETIMEDOUT);
-}
-
-/* Sessions that are going on are cut off: libmilter tells nobody, so what was to be said of
- * them has been journaled. Its threads may still be in a callback, which sees `stopping`. */
+/*
+ * Sessions that are going on are cut off when the process ends; what was to be said of them has
+ * been journaled. Until then libmilter's threads go on, and callbacks see `stopping`.
+ * smfi_stop() would end none of this sooner: it waits for a listener that sleeps five
+ * seconds, and takes a mutex that the listener destroys.
+ */
 static void stop(struct life *l)
 {
     struct milter *m = milter_of(l);
     pthread_mutex_lock(&l->lock);
     m->filter.stopping = true;
     pthread_mutex_unlock(&l->lock);
-    stop_listening(&settings(l)->listen[m->which]);
-    pthread_join(m->thread, NULL);
 }
 
 static void end(struct life *l)

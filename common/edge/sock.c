@@ -22,35 +22,22 @@ static socklen_t unix_address(struct sockaddr_un *un, const char *path)
     return sizeof *un;
 }
 
-static socklen_t inet_address(struct sockaddr_storage *ret, const struct socket_spec *spec)
+/* Whether somebody listens there; he gets a connection that is closed at once. */
+static bool answers(const char *path)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(spec->port)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(spec->port)};
-    bool six = spec->addr.bits == 128;
-    memcpy(&in.sin_addr, spec->addr.b, 4);
-    memcpy(&in6.sin6_addr, spec->addr.b, 16);
-    memcpy(ret, six ? (void *)&in6 : (void *)&in, six ? sizeof in6 : sizeof in);
-    return six ? sizeof in6 : sizeof in;
-}
-
-bool sock_answers(const struct socket_spec *spec)
-{
-    struct sockaddr_storage to;
-    socklen_t len = spec->is_unix ? unix_address((struct sockaddr_un *)&to, spec->path)
-                                  : inet_address(&to, spec);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answers =
-        fd >= 0 && (connect(fd, (void *)&to, len) == 0 || errno == EAGAIN || errno == EINPROGRESS);
+    struct sockaddr_un un;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool yes =
+        fd >= 0 && (connect(fd, (void *)&un, unix_address(&un, path)) == 0 || errno == EAGAIN);
     if (fd >= 0)
         close(fd);
-    return answers;
+    return yes;
 }
 
 /* Removes a socket file that a dead process left; refuses if one answers. */
-static int make_room(const struct socket_spec *spec, struct err *e)
+static int make_room(const char *path, struct err *e)
 {
     struct stat st;
-    const char *path = spec->path;
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? 0 : err_set(e, "unix:%s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
@@ -58,7 +45,7 @@ static int make_room(const struct socket_spec *spec, struct err *e)
                        "unix:%s: there is a file of that name which is no socket; "
                        "remove it or choose another path",
                        path);
-    if (sock_answers(spec))
+    if (answers(path))
         return err_set(e, "unix:%s: another process listens there; stop it first", path);
     if (unlink(path) != 0 && errno != ENOENT)
         return err_set(e, "unix:%s: the old socket cannot be removed: %s", path, strerror(errno));
@@ -88,7 +75,7 @@ static int listen_unix(const struct socket_spec *spec, const char *group, struct
 {
     struct sockaddr_un un;
     socklen_t len = unix_address(&un, spec->path);
-    if (make_room(spec, e) != 0)
+    if (make_room(spec->path, e) != 0)
         return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t old = umask(0177); /* nobody gets in before the group is right */
@@ -111,13 +98,18 @@ static int listen_unix(const struct socket_spec *spec, const char *group, struct
 
 static int listen_inet(const struct socket_spec *spec, const char *name, struct err *e)
 {
-    struct sockaddr_storage at;
-    socklen_t len = inet_address(&at, spec);
-    bool six = at.ss_family == AF_INET6;
-    int on = 1, fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(spec->port)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(spec->port)};
+    bool six = spec->addr.bits == 128;
+    memcpy(&in.sin_addr, spec->addr.b, 4);
+    memcpy(&in6.sin6_addr, spec->addr.b, 16);
+
+    int on = 1,
+        fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         (!six || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-        bind(fd, (void *)&at, len) == 0 && listen(fd, BACKLOG) == 0)
+        bind(fd, six ? (void *)&in6 : (void *)&in, six ? sizeof in6 : sizeof in) == 0 &&
+        listen(fd, BACKLOG) == 0)
         return fd;
     err_set(e, "%s: %s%s", name, strerror(errno),
             errno == EADDRINUSE ? "; another process listens there" : "");
@@ -140,18 +132,13 @@ static void name_of(const struct socket_spec *spec, char *ret, size_t size)
     buf_cstr(&b);
 }
 
-static void introduce(const struct socket_spec *spec, struct listening *ret)
-{
-    *ret = (struct listening){.fd = -1};
-    name_of(spec, ret->name, sizeof ret->name);
-    memcpy(ret->listener, spec->listener, sizeof ret->listener);
-}
-
 static int listen_on(const struct program_settings *settings, unsigned which, struct listening *ret,
                      struct err *e)
 {
     const struct socket_spec *spec = &settings->listen[which];
-    introduce(spec, ret);
+    *ret = (struct listening){.fd = -1};
+    name_of(spec, ret->name, sizeof ret->name);
+    memcpy(ret->listener, spec->listener, sizeof ret->listener);
     ret->fd =
         spec->is_unix ? listen_unix(spec, settings->group, e) : listen_inet(spec, ret->name, e);
     return ret->fd < 0 ? -1 : 0;

@@ -36,9 +36,6 @@ int sock_prepare(const struct program_settings *settings, unsigned which, struct
 int sock_settle(const struct program_settings *settings, unsigned which, uid_t owner, gid_t group,
                 struct err *e);
 
-/* Whether somebody listens there; he gets a connection that is closed at once. */
-bool sock_answers(const struct socket_spec *spec);
-
 /*
  * The sockets systemd passed to this process, if it did: 0 if not. A socket's
  * FileDescriptorName= may be the name of the listener it stands for. Takes the
