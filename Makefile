@@ -14,7 +14,7 @@ MILTER   := $(wildcard milter/*.c)
 CLI      := $(wildcard cli/*.c)
 UNIT     := $(wildcard tests/unit/*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
-BENCH    := $(wildcard tests/bench/*.c)
+BENCH    := $(addprefix tests/bench/,load.c slots.c)
 PROGRAMS := $(B)/mailreeve-policyd $(B)/mailreeve-milter $(B)/mailreeve
 
 # ---- how -------------------------------------------------------------------
@@ -57,7 +57,7 @@ object = $(patsubst %.c,$(B)/%.o,$(1))
 Q := $(if $(VERBOSE),,@)
 say = $(if $(VERBOSE),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps demo check check-full bench fuzz lint install dist clean tests compdb
+.PHONY: all help deps demo check check-full bench bench-programs fuzz lint install dist clean tests compdb
 all: $(PROGRAMS)
 
 help:
@@ -118,12 +118,16 @@ $(B)/tests/fuzz/%.o: WARNINGS += -Wno-missing-prototypes
 
 tests: $(UNIT_BIN) $(FUZZ_BIN)
 
-$(B)/polload: $(call object,$(filter-out tests/bench/pollimit.c,$(BENCH)))
-	$(call say,LD,$@)
-	$(LINK)
+BENCH_BIN := $(addprefix $(B)/,polload pollimit milload millimit)
+$(B)/polload: $(call object,$(BENCH) $(addprefix tests/bench/,polload.c polmix.c))
+$(B)/milload: $(call object,$(BENCH) $(addprefix tests/bench/,milload.c milmix.c milterms.c))
 $(B)/pollimit: $(call object,tests/bench/pollimit.c)
+$(B)/millimit: $(call object,tests/bench/millimit.c)
+$(B)/millimit: LIBS_BENCH := -lmilter -pthread
+$(BENCH_BIN):
 	$(call say,LD,$@)
-	$(LINK)
+	$(LINK) $(LIBS_BENCH)
+bench-programs: $(BENCH_BIN)
 
 check:
 	python3 tests/run.py check
@@ -135,8 +139,9 @@ demo: all
 	python3 tests/mta/demo.py $(MTA)
 
 bench:
-	$(MAKE) V=rel all build/rel/polload build/rel/pollimit
+	$(MAKE) V=rel all bench-programs
 	python3 tests/bench/bench.py $(if $(QUICK),--quick)
+	python3 tests/bench/bench_milter.py $(if $(QUICK),--quick)
 
 # One libFuzzer process after the other; what they find goes into the corpus by hand.
 FUZZ_S ?= 60

@@ -8,7 +8,8 @@
 
 /* ---- the lock, and what is known ------------------------------------------ */
 
-/* False: we are stopping, and what life has may be gone. To be followed by leave() in any case. */
+/* False: we are stopping, and nothing can be recorded any more. To be followed by leave() in
+ * any case. */
 static bool enter(struct filter *f)
 {
     pthread_mutex_lock(&f->life.lock);
@@ -18,13 +19,6 @@ static bool enter(struct filter *f)
 static void leave(struct filter *f)
 {
     pthread_mutex_unlock(&f->life.lock);
-}
-
-void filter_count(struct filter *f, uint64_t *counter)
-{
-    enter(f);
-    ++*counter;
-    leave(f);
 }
 
 struct view {
@@ -76,9 +70,11 @@ static void detected(struct filter *f, struct connection *c, const struct sessio
     if (c->recorded & FINDING_BIT(finding))
         return;
     decide_detected(c->policy, s, finding, &now, &v);
-    if (v.broken)
-        c->recorded |= FINDING_BIT(finding);
-    record_detected(&f->life.recorder, c->policy, s, &v, &now);
+    if (enter(f)) {
+        record_detected(&f->life.recorder, c->policy, s, &v, &now);
+        c->recorded |= v.broken;
+    }
+    leave(f);
 }
 
 /* ---- stages ------------------------------------------------------------------ */
@@ -86,11 +82,9 @@ static void detected(struct filter *f, struct connection *c, const struct sessio
 struct connection *filter_open(struct filter *f, bool our_lists)
 {
     struct connection *c = connection_new(our_lists);
-    enter(f);
     f->counters.accepted++;
     f->counters.open++;
     f->counters.lists_refused += !our_lists;
-    leave(f);
     return c;
 }
 
@@ -99,15 +93,14 @@ void filter_connect(struct filter *f, struct connection *c, const struct sockadd
 {
     struct view v;
     connection_begins(c, client, told);
-    if (enter(f)) {
-        policy_unref(c->policy); /* of a session before, on the same connection */
-        c->policy = policy_ref(f->life.policy);
-        warn_of_the_mta(f, c);
-        look(f, c, told, STAGE_CONNECT, (struct str){NULL, 0}, &v);
-        if (session_knows(&v.session, FACT_BIT(FACT_AGREEMENT)) && !v.session.agrees)
-            detected(f, c, &v.session, FINDING_LISTENER_MODE_MISMATCH);
-    }
+    policy_unref(c->policy); /* of a session before, on the same connection */
+    enter(f);
+    c->policy = policy_ref(f->life.policy);
+    warn_of_the_mta(f, c);
     leave(f);
+    look(f, c, told, STAGE_CONNECT, (struct str){NULL, 0}, &v);
+    if (session_knows(&v.session, FACT_BIT(FACT_AGREEMENT)) && !v.session.agrees)
+        detected(f, c, &v.session, FINDING_LISTENER_MODE_MISMATCH);
 }
 
 void filter_helo(struct filter *f, struct connection *c, const char *argument,
@@ -115,7 +108,7 @@ void filter_helo(struct filter *f, struct connection *c, const char *argument,
 {
     struct software software;
     if (!connection_helo(c, argument, told))
-        filter_count(f, &f->counters.helo_too_long);
+        f->counters.helo_too_long++;
     if (catalogue_helo(str_of(argument), &software))
         connection_software(c, &software);
 }
@@ -124,32 +117,40 @@ bool filter_unknown(struct filter *f, struct connection *c, struct str command,
                     const struct told *told)
 {
     struct view v;
-    bool disconnect = false;
     if (!facts_is_tls_hello(command) || !c->policy)
         return false;
-    if (enter(f)) {
-        look(f, c, told, STAGE_HELO, (struct str){NULL, 0}, &v);
-        const struct listener *on = v.session.listener;
-        if (on && on->role != ROLE_SUBMISSIONS) {
-            detected(f, c, &v.session, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT);
-            disconnect = on->disconnect_implicit_tls;
-        }
-    }
-    leave(f);
-    return disconnect;
+    look(f, c, told, STAGE_HELO, (struct str){NULL, 0}, &v);
+    const struct listener *on = v.session.listener;
+    if (!on || on->role == ROLE_SUBMISSIONS)
+        return false;
+    detected(f, c, &v.session, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT);
+    return on->disconnect_implicit_tls;
 }
 
-/* Without memory, or on the way out, what becomes of the mail is in the failure table. */
+/* Without memory, or on the way out, what becomes of the mail is in the failure table. With the
+ * lock. */
 static enum answer_kind failed(struct filter *f, enum failure why, const struct policy *p,
                                uint64_t port, struct reply *ret)
 {
-    const struct listener *on = p ? policy_listener_on(p, (uint16_t)port) : NULL;
+    const struct listener *on = policy_listener_on(p, (uint16_t)port);
     struct now now = clock_now();
     failure(&f->life.failures, why, &now, f->socket.name, "at MAIL");
     if (!on || failure_action(why, on->role) != ACTION_DEFER)
         return ANSWER_PASS;
     *ret = (struct reply){.code = 451, .dsn = "4.3.0", .text = "Try again later"};
     return ANSWER_REFUSE;
+}
+
+/* MAIL on a connection for which there was no memory, or that has not begun. */
+static enum answer_kind mail_of_unknown(struct filter *f, const struct told *told,
+                                        struct reply *ret)
+{
+    uint64_t port = 0;
+    str_to_u64(macros_value(told, MACRO_DAEMON_PORT), UINT16_MAX, &port);
+    enter(f);
+    enum answer_kind kind = failed(f, FAILURE_MEMORY, f->life.policy, port, ret);
+    leave(f);
+    return kind;
 }
 
 static enum answer_kind answer(struct filter *f, struct connection *c, const struct session *s,
@@ -168,24 +169,18 @@ enum answer_kind filter_mail(struct filter *f, struct connection *c, struct str 
     struct view view;
     struct verdict v;
     struct now now = clock_now();
-    enum answer_kind kind;
-    uint64_t port = 0;
-    if (c)
-        port = c->server_port;
-    else
-        str_to_u64(macros_value(told, MACRO_DAEMON_PORT), UINT16_MAX, &port);
-    if (!enter(f)) {
-        kind = failed(f, FAILURE_STOPPING, c ? c->policy : NULL, port, ret_reply);
-    } else if (!c || !c->policy) {
-        kind = failed(f, FAILURE_MEMORY, f->life.policy, port, ret_reply);
-    } else {
-        c->mail_seen = true;
-        f->counters.mails++;
-        look(f, c, told, STAGE_MAIL, sender, &view);
-        decide(c->policy, &view.session, &now, &v, NULL);
+    if (!c || !c->policy)
+        return mail_of_unknown(f, told, ret_reply);
+    c->mail_seen = true;
+    f->counters.mails++;
+    look(f, c, told, STAGE_MAIL, sender, &view);
+    decide(c->policy, &view.session, &now, &v, NULL);
+    enum answer_kind kind = answer(f, c, &view.session, &v, ret_reply);
+    if (enter(f)) {
         record_decision(&f->life.recorder, c->policy, &view.session, &v, &now);
         c->recorded |= v.broken;
-        kind = answer(f, c, &view.session, &v, ret_reply);
+    } else {
+        kind = failed(f, FAILURE_STOPPING, c->policy, c->server_port, ret_reply);
     }
     leave(f);
     return kind;
@@ -206,10 +201,9 @@ void filter_end_of_headers(struct filter *f, struct connection *c, const struct 
     struct now now = clock_now();
     if (!c->software || !c->policy)
         return;
-    if (enter(f)) {
-        look(f, c, told, STAGE_MAIL, (struct str){NULL, 0}, &v);
+    look(f, c, told, STAGE_MAIL, (struct str){NULL, 0}, &v);
+    if (enter(f))
         record_software(&f->life.recorder, c->policy, &v.session, &now);
-    }
     leave(f);
 }
 
@@ -228,12 +222,11 @@ static bool nothing_but_hello(const struct connection *c, const struct session *
 void filter_close(struct filter *f, struct connection *c, const struct told *told)
 {
     struct view v;
-    if (enter(f) && c && c->policy) {
+    if (c && c->policy) {
         look(f, c, told, STAGE_HELO, (struct str){NULL, 0}, &v);
         if (nothing_but_hello(c, &v.session))
             detected(f, c, &v.session, FINDING_NO_TLS_SEEN);
     }
-    f->counters.open -= f->counters.open > 0;
-    leave(f);
+    f->counters.open--;
     connection_free(c);
 }

@@ -3,9 +3,9 @@
  * What the filter says at each stage of a session: facts, verdict, record.
  * libmilter's side of it (contexts, replies on the wire) is in callbacks.c.
  *
- * Thread use: any thread; every function here takes life.lock for as long as
- * it reads the policy or writes a record, which is microseconds, and never
- * waits for a disk or a peer with it.
+ * Thread use: any thread. What is decided needs no lock, since a connection's
+ * policy does not change; life.lock is taken for as long as a record is written into
+ * memory, which is a microsecond, and nobody waits for a disk or a peer with it.
  */
 #ifndef MILTER_FILTER_H
 #define MILTER_FILTER_H
@@ -16,7 +16,7 @@
 #include "milter/connection.h"
 
 struct filter_counters {
-    uint64_t open, accepted, mails, lists_refused, helo_too_long;
+    atomic_uint_fast64_t open, accepted, mails, lists_refused, helo_too_long;
 };
 
 struct filter {
@@ -35,9 +35,6 @@ enum answer_kind {
     ANSWER_HEADERS, /* pass, and show the headers */
     ANSWER_REFUSE,  /* with the reply */
 };
-
-/* Adds one to a counter. */
-void filter_count(struct filter *f, uint64_t *counter);
 
 /* A connection begins; NULL when memory ends. */
 struct connection *filter_open(struct filter *f, bool our_lists);

@@ -137,6 +137,7 @@ static void stop(struct life *l)
     struct milter *m = milter_of(l);
     pthread_mutex_lock(&l->lock);
     m->filter.stopping = true;
+    policy_ref(l->policy); /* they ask it until the process ends */
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -150,6 +151,7 @@ static void end(struct life *l)
 int main(int argc, char **argv)
 {
     static const struct life_of of = {
+        .threads = true,
         .branch = branch,
         .open = open_socket,
         .begin = begin,

@@ -24,9 +24,9 @@ THREADED = ["test_journal", "test_journal_disks", "test_journal_ring"]
 
 # What has to be built, by variant.
 BUILDS = {
-    "check": [("dev", ["all", "tests", "build/dev/polload", "build/dev/pollimit"]), ("asan", ["all", "tests"]), ("clang", ["all"]),
+    "check": [("dev", ["all", "tests", "bench-programs"]), ("asan", ["all", "tests"]), ("clang", ["all"]),
               ("tsan", ["all", *(f"build/tsan/tests/{t}" for t in THREADED)])],
-    "check-full": [("dev", ["all", "tests", "build/dev/polload", "build/dev/pollimit"]), ("asan", ["all", "tests"]), ("tsan", ["all", "tests"]),
+    "check-full": [("dev", ["all", "tests", "bench-programs"]), ("asan", ["all", "tests"]), ("tsan", ["all", "tests"]),
                    ("clang", ["all", "tests"]), ("rel", ["all"])],
 }
 

@@ -225,7 +225,8 @@ static void tear_down(struct life *l)
             event_free(l->events[i]);
     if (l->base)
         event_base_free(l->base);
-    ciphers_free(l->ciphers);
+    if (!l->of->threads)
+        ciphers_free(l->ciphers);
     if (l->recorder.journal) /* again, or for the first time if we never served */
         journal_stop(l->recorder.journal, DRAIN_MS);
     status_free(l->status);

@@ -22,6 +22,9 @@ struct life;
 
 /* What a program adds; `l` is within the program's own struct. */
 struct life_of {
+    /* It answers on other threads, which may go on until the process ends: what they use
+     * without the lock is then not freed. */
+    bool threads;
     /* The configuration is read: may go on as several processes. The exit code if this
      * one is not to go on, else -1. May be NULL. */
     int (*branch)(struct life *l);

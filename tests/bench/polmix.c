@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "polmix.h"
 
-#include <stdio.h>
-#include <string.h>
-
-/*
- * In these texts %A %B %C are three numbers 100..199 of the address, %U six digits of the user,
- * %P the client's port and %I the instance. All have a fixed width: rendering is overwriting.
- */
+/* What %A and its like are is in slots.h. */
 struct session {
     const char *name;
     bool pass;
@@ -66,28 +60,13 @@ static const struct session sessions[POLMIX_KINDS] = {
 };
 /* clang-format on */
 
-static const struct mix_name {
-    const char *name;
-    unsigned kinds; /* bit n: sessions[n] */
-} mixes[] = {
-    {"all", 0x3ff},
-    {"pass", 0x397},
-    {"smtp", 0x007},      /* passes on role smtp: counted, not journaled */
-    {"submission", 0x3f8} /* everything that is one line of the journal each */
-};
-
-const char *polmix_names(void)
-{
-    return "all pass smtp submission";
-}
-
 static const char *text_or_empty(const char *text)
 {
     return text == NULL ? "" : text;
 }
 
-/* The text of one request with its %x still in it; returns its length, or -1 if it is too long. */
-static int compose(char *out, size_t size, const struct session *s)
+/* The text of one request, with its slots. 0, or -1 if it is too long. */
+static int render(struct slotted *out, const struct session *s)
 {
     const char *const attribute[][2] = {
         {"request", "smtpd_access_policy"},
@@ -120,130 +99,38 @@ static int compose(char *out, size_t size, const struct session *s)
         {"encryption_keysize", s->bits},
         {"policy_context", s->listener},
     };
-    size_t used = 0;
 
-    for (size_t i = 0; i < sizeof(attribute) / sizeof(attribute[0]); i++) {
-        int n = snprintf(out + used, size - used, "%s=%s\n", attribute[i][0],
-                         text_or_empty(attribute[i][1]));
-        if (n < 0 || (size_t)n >= size - used)
+    for (size_t i = 0; i < sizeof(attribute) / sizeof(attribute[0]); i++)
+        if (slotted_add(out, attribute[i][0]) < 0 || slotted_add(out, "=") < 0 ||
+            slotted_add(out, text_or_empty(attribute[i][1])) < 0 || slotted_add(out, "\n") < 0)
             return -1;
-        used += (size_t)n;
-    }
-    if (used + 2 > size)
-        return -1;
-    memcpy(out + used, "\n", 2);
-    return (int)used + 1;
-}
-
-static size_t slot_width(char kind)
-{
-    switch (kind) {
-    case 'U': return 6;
-    case 'P': return 5;
-    case 'I': return sizeof("1a2b.6b00ea63.4a81a.0") - 1;
-    default: return 3;
-    }
-}
-
-/* Copies the text, making room for each %x and noting where it is. */
-static int render(struct polmix_request *r, const struct session *s)
-{
-    char raw[POLMIX_REQUEST_MAX];
-    size_t used = 0;
-    int length = compose(raw, sizeof(raw), s);
-
-    if (length < 0)
-        return -1;
-    *r = (struct polmix_request){.name = s->name, .pass = s->pass, .offender = !s->pass};
-    for (int i = 0; i < length; i++) {
-        size_t width = raw[i] == '%' ? slot_width(raw[i + 1]) : 1;
-        if (used + width > sizeof(r->text))
-            return -1;
-        if (raw[i] == '%') {
-            if (r->slots == POLMIX_SLOTS_MAX)
-                return -1;
-            r->slot[r->slots++] = (struct polmix_slot){(uint16_t)used, raw[++i]};
-        } else {
-            r->text[used] = raw[i];
-        }
-        used += width;
-    }
-    r->length = (uint16_t)used;
-    return 0;
+    return slotted_add(out, "\n");
 }
 
 int polmix_init(struct polmix *mix, const char *name, uint32_t offenders, uint64_t seed)
 {
-    const struct mix_name *wanted = NULL;
+    unsigned kinds = mix_kinds(name);
 
-    for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++)
-        if (strcmp(mixes[i].name, name) == 0)
-            wanted = &mixes[i];
-    if (wanted == NULL || offenders == 0 || offenders > POLMIX_POPULATION)
+    if (kinds == 0 || offenders == 0 || offenders > POPULATION)
         return -1;
-    /* Two runs against one server must not repeat each other's instances either. */
-    *mix = (struct polmix){.offenders = offenders,
-                           .random = seed,
-                           .seconds = 0x6b000000 + ((uint32_t)seed & 0xffff) * 64};
+    *mix = (struct polmix){.draws = draws_init(offenders, seed)};
     for (unsigned i = 0; i < POLMIX_KINDS; i++) {
-        if ((wanted->kinds >> i & 1) == 0)
+        if ((kinds >> i & 1) == 0)
             continue;
-        if (render(&mix->request[mix->count], &sessions[i]) < 0)
+        mix->request[mix->count].pass = sessions[i].pass;
+        if (render(&mix->request[mix->count].text, &sessions[i]) < 0)
             return -1;
         mix->count++;
     }
     return 0;
 }
 
-static void put_decimal(char *at, uint32_t value, int digits)
-{
-    while (digits-- > 0) {
-        at[digits] = (char)('0' + value % 10);
-        value /= 10;
-    }
-}
-
-static void put_hex(char *at, uint32_t value, int digits)
-{
-    while (digits-- > 0) {
-        at[digits] = "0123456789abcdef"[value & 15];
-        value >>= 4;
-    }
-}
-
-/* Postfix: process id, seconds, microseconds, transaction; all hexadecimal. */
-static void put_instance(char *at, const struct polmix *mix, uint32_t pid)
-{
-    put_hex(at, 0x1000 + (pid & 0x3fff), 4);
-    put_hex(at + 5, mix->seconds, 8);
-    put_hex(at + 14, mix->micros, 5);
-    at[4] = at[13] = at[19] = '.';
-    at[20] = '0';
-}
-
 const struct polmix_request *polmix_next(struct polmix *mix)
 {
     struct polmix_request *r = &mix->request[mix->next];
-    uint32_t number;
+    struct draw draw = draws_next(&mix->draws, !r->pass);
 
     mix->next = mix->next + 1 == mix->count ? 0 : mix->next + 1;
-    if (++mix->micros == 1000000) {
-        mix->micros = 0;
-        mix->seconds++;
-    }
-    mix->random = mix->random * 6364136223846793005u + 1442695040888963407u;
-    number = (uint32_t)(mix->random >> 33) % (r->offender ? mix->offenders : POLMIX_POPULATION);
-    for (unsigned i = 0; i < r->slots; i++) {
-        char *at = r->text + r->slot[i].offset;
-
-        switch (r->slot[i].kind) {
-        case 'A': put_decimal(at, 100 + number / 10000, 3); break;
-        case 'B': put_decimal(at, 100 + number / 100 % 100, 3); break;
-        case 'C': put_decimal(at, 100 + number % 100, 3); break;
-        case 'U': put_decimal(at, number, 6); break;
-        case 'P': put_decimal(at, 10000 + (uint32_t)(mix->random >> 40) % 55000, 5); break;
-        case 'I': put_instance(at, mix, (uint32_t)(mix->random >> 48)); break;
-        }
-    }
+    slotted_fill(&r->text, 0, r->text.slots, &draw);
     return r;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of bench.py: medians of each server, and the median and spread of their ratios."""
+"""The table of a bench: medians of each server, and the median and spread of their ratios."""
 
 import statistics
 
@@ -17,17 +17,22 @@ def row(pairs, title, what, key, goal):
             "" if goal is None else "yes" if median <= goal else "NO"]
 
 
-def table(results, scenarios):
+def memory_row(m):
+    digits = "%.0f" if m.ours >= 100 else "%.2f"
+    return [m.title, m.what, digits % m.ours, digits % m.limit, "", "",
+            "" if m.goal is None else "%g" % m.goal,
+            "" if m.goal is None else "yes" if m.ours <= m.goal else "NO"]
+
+
+def table(results, bench):
     rows = [["load", "measured", "ours", "limit", "ratio", "spread", "goal", "met"]]
-    for s in scenarios:
+    for s in bench.scenarios:
         pairs = results.pairs[s.title]
         if pairs:
-            rows.append(row(pairs, s.title, "CPU us/request", "server_us", s.cpu_goal))
-            rows.append(row(pairs, "", "p99 us", "p99_us", s.p99_goal))
-    for (ours, limit), what in zip(results.memory, ("accepted", "has asked once")):
-        rows.append(["10,000 idle connections", "bytes each, " + what, "%.0f" % ours,
-                     "%.0f" % limit, "", "", "320", "yes" if ours <= 320 else "NO"])
-    return rows
+            rows.append(row(pairs, s.title, "CPU us/" + bench.units.rstrip("s"), "server_us",
+                            s.cpu_goal))
+            rows.append(row(pairs, "", bench.latency, "p99_us", s.p99_goal))
+    return rows + [memory_row(m) for m in results.memory]
 
 
 def show(rows, markdown):
@@ -39,13 +44,13 @@ def show(rows, markdown):
                                for i, (c, w) in enumerate(zip(r, widths))).rstrip() for r in rows)
 
 
-def notes(results, cpus):
-    for requests, lines, size in results.journal[:1]:
+def notes(results, bench, cpus):
+    for _, lines, size in results.journal[:1]:
         yield "journal: %.0f bytes a line" % (size / lines if lines else 0)
-    lost = sum(max(0, r - n) for r, n, _ in results.journal)
     if results.journal:
-        yield "journal: %d of %d requests without a line" % (
-            lost, sum(r for r, _, _ in results.journal))
+        yield "journal: %d of %d %s without a line" % (
+            sum(max(0, due - lines) for due, lines, _ in results.journal),
+            sum(due for due, _, _ in results.journal), bench.journaled)
     yield "other programs used %.2f of %d CPUs meanwhile (median; at most %.2f)" % (
         max(0, statistics.median(results.noise)), cpus, max(results.noise))
     yield "%d disturbed runs repeated" % results.repeated
@@ -53,15 +58,13 @@ def notes(results, cpus):
         yield "WRONG: " + line
 
 
-MARKS = "<!-- bench.py --update writes from here -->\n", "<!-- to here -->\n"
-
-
-def update(path, head, rows, foot):
-    """Replaces what stands between the marks in that file."""
+def update(path, name, head, rows, foot):
+    """Replaces what stands between the marks of that bench in that file."""
+    begin, end = "<!-- %s --update writes from here -->\n" % name, "<!-- to here -->\n"
     with open(path, encoding="utf-8") as old:
-        before, rest = old.read().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
+        before, rest = old.read().split(begin)
+    after = rest.split(end, 1)[1]
     lines = "".join("- %s\n" % line for line in foot)
     with open(path, "w", encoding="utf-8") as new:
         new.write("%s%sMeasured %s.\n\n%s\n\n%s%s%s" % (
-            before, MARKS[0], head, show(rows, True), lines, MARKS[1], after))
+            before, begin, head, show(rows, True), lines, end, after))
