@@ -83,6 +83,8 @@ static enum known tls_at_connect(const struct told *told)
 void connection_begins(struct connection *c, const struct sockaddr *sa, const struct told *told)
 {
     struct str name = macros_value(told, MACRO_DAEMON_NAME);
+    c->client = c->server = (struct addr){0};
+    c->client_port = c->server_port = 0;
     c->mta = told->mta;
     client(c, sa);
     if (!sa || sa->sa_family != AF_UNIX) /* there Sendmail claims port 25 */

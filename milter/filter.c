@@ -61,20 +61,20 @@ static void warn_of_the_mta(struct filter *f, const struct connection *c)
 
 /* ---- findings that are no answer -------------------------------------------- */
 
-/* Seen, not asked about: journaled at once, since a session's end may never be told. */
-static void detected(struct filter *f, struct connection *c, const struct session *s,
-                     enum finding finding)
+/* Seen, not asked about: journaled at once, since a session's end may never be told. What is to
+ * be done about it. */
+static enum action detected(struct filter *f, struct connection *c, const struct session *s,
+                            enum finding finding)
 {
     struct verdict v;
     struct now now = clock_now();
-    if (c->recorded & FINDING_BIT(finding))
-        return;
     decide_detected(c->policy, s, finding, &now, &v);
-    if (enter(f)) {
+    if (enter(f) && !(c->recorded & FINDING_BIT(finding))) {
         record_detected(&f->life.recorder, c->policy, s, &v, &now);
-        c->recorded |= v.broken;
+        c->recorded |= v.broken | v.excepted;
     }
     leave(f);
+    return v.action;
 }
 
 /* ---- stages ------------------------------------------------------------------ */
@@ -83,7 +83,7 @@ struct connection *filter_open(struct filter *f, bool our_lists)
 {
     struct connection *c = connection_new(our_lists);
     f->counters.accepted++;
-    f->counters.open++;
+    f->counters.open += c != NULL;
     f->counters.lists_refused += !our_lists;
     return c;
 }
@@ -123,16 +123,14 @@ bool filter_unknown(struct filter *f, struct connection *c, struct str command,
     const struct listener *on = v.session.listener;
     if (!on || on->role == ROLE_SUBMISSIONS)
         return false;
-    detected(f, c, &v.session, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT);
-    return on->disconnect_implicit_tls;
+    return refuses(detected(f, c, &v.session, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT));
 }
 
 /* Without memory, or on the way out, what becomes of the mail is in the failure table. With the
  * lock. */
-static enum answer_kind failed(struct filter *f, enum failure why, const struct policy *p,
-                               uint64_t port, struct reply *ret)
+static enum answer_kind failed(struct filter *f, enum failure why, const struct listener *on,
+                               struct reply *ret)
 {
-    const struct listener *on = policy_listener_on(p, (uint16_t)port);
     struct now now = clock_now();
     failure(&f->life.failures, why, &now, f->socket.name, "at MAIL");
     if (!on || failure_action(why, on->role) != ACTION_DEFER)
@@ -148,7 +146,8 @@ static enum answer_kind mail_of_unknown(struct filter *f, const struct told *tol
     uint64_t port = 0;
     str_to_u64(macros_value(told, MACRO_DAEMON_PORT), UINT16_MAX, &port);
     enter(f);
-    enum answer_kind kind = failed(f, FAILURE_MEMORY, f->life.policy, port, ret);
+    enum answer_kind kind =
+        failed(f, FAILURE_MEMORY, policy_listener_on(f->life.policy, (uint16_t)port), ret);
     leave(f);
     return kind;
 }
@@ -180,7 +179,7 @@ enum answer_kind filter_mail(struct filter *f, struct connection *c, struct str 
         record_decision(&f->life.recorder, c->policy, &view.session, &v, &now);
         c->recorded |= v.broken;
     } else {
-        kind = failed(f, FAILURE_STOPPING, c->policy, c->server_port, ret_reply);
+        kind = failed(f, FAILURE_STOPPING, view.session.listener, ret_reply);
     }
     leave(f);
     return kind;
@@ -227,6 +226,6 @@ void filter_close(struct filter *f, struct connection *c, const struct told *tol
         if (nothing_but_hello(c, &v.session))
             detected(f, c, &v.session, FINDING_NO_TLS_SEEN);
     }
-    f->counters.open--;
+    f->counters.open -= c != NULL;
     connection_free(c);
 }

@@ -234,7 +234,7 @@ def clients_page_has_what_the_catalogue_recognises():
 @check
 def journal_fields_are_documented():
     contract = pathlib.Path("docs/journal.md").read_text()
-    for f in files("common/edge/*.c", "common/journal/*.c", "policyd/*.c"):
+    for f in files("common/edge/*.c", "common/journal/*.c", "policyd/*.c", "milter/*.c"):
         for name in re.findall(r'(?:jline_\w+|put_\w+)\((?:r, )?&?l, "(\w+)"', f.read_text()):
             if f"`{name}`" not in contract:
                 yield f"docs/journal.md lacks `{name}` of {f}"
@@ -250,7 +250,8 @@ def options_are_documented():
 
 @check
 def man_pages_have_the_options_of_the_binary():
-    for program, page in {"mailreeve-policyd": "docs/man/mailreeve-policyd.8", "mailreeve": "docs/man/mailreeve.1"}.items():
+    for program, page in {"mailreeve-policyd": "docs/man/mailreeve-policyd.8", "mailreeve-milter": "docs/man/mailreeve-milter.8",
+                          "mailreeve": "docs/man/mailreeve.1"}.items():
         text = pathlib.Path(page).read_text().replace("\\-", "-")
         helps = [run(str(BUILD / program), "-h").stdout]
         if program == "mailreeve":

@@ -253,8 +253,20 @@ static void guard_proxy(struct reader *r, const struct building *b)
                  "\"tls-required: ignore\" for the listener says that you know");
 }
 
+/* Where TLS comes first it cannot come too early. */
+static void guard_disconnect(struct reader *r, const struct building *b)
+{
+    const struct value *own = &b->own[OPTION_LISTENER_DISCONNECT];
+    if (b->listener->disconnect_implicit_tls && b->listener->role == ROLE_SUBMISSIONS)
+        problem_help(problem_at(r, SEVERITY_WARNING, own->node,
+                                "disconnect_implicit_tls has no effect on port %u",
+                                b->listener->port),
+                     "TLS at once is what the role submissions is for; delete this line");
+}
+
 static void (*const guards[])(struct reader *, const struct building *) = {
-    guard_port, guard_public_smtp, guard_open_submission, guard_auth_time, guard_proxy,
+    guard_port,      guard_public_smtp, guard_open_submission,
+    guard_auth_time, guard_proxy,       guard_disconnect,
 };
 
 static void warn_floor(struct reader *r, const struct value *v)

@@ -92,6 +92,16 @@ static void begin(struct question *q, const struct policy *p, const struct sessi
     };
 }
 
+/* The action is what would be done, unless it is a refusal that something holds back. */
+static void hold(struct verdict *v, enum held why)
+{
+    v->action = v->would;
+    if (why == HELD_NOT || !refuses(v->would))
+        return;
+    v->held = why;
+    v->action = ACTION_LOG;
+}
+
 void decide(const struct policy *p, const struct session *s, const struct now *now,
             struct verdict *ret, struct answer *answers)
 {
@@ -110,15 +120,9 @@ void decide(const struct policy *p, const struct session *s, const struct now *n
     /* Two rules of one finding: broken outweighs what the other could not say. */
     ret->no_data &= ~ret->broken;
 
-    ret->action = ret->would;
-    if (!refuses(ret->would))
-        return;
-    if (s->stage < STAGE_MAIL)
-        ret->held = HELD_BEFORE_MAIL;
-    else if (s->listener->mode == MODE_AUDIT)
-        ret->held = HELD_AUDIT;
-    if (ret->held)
-        ret->action = ACTION_LOG;
+    hold(ret, s->stage < STAGE_MAIL             ? HELD_BEFORE_MAIL
+              : s->listener->mode == MODE_AUDIT ? HELD_AUDIT
+                                                : HELD_NOT);
 }
 
 void decide_detected(const struct policy *p, const struct session *s, enum finding f,
@@ -128,8 +132,10 @@ void decide_detected(const struct policy *p, const struct session *s, enum findi
     begin(&q, p, s, now, ret);
     if (!s->listener || s->listener->action[f] <= ACTION_IGNORE)
         return;
-    struct answer a = {.action = ACTION_LOG};
+    bool disconnect =
+        f == FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT && s->listener->disconnect_implicit_tls;
+    struct answer a = {.action = disconnect ? ACTION_REJECT : ACTION_LOG};
     a.outcome = except(&q, f, &a);
     count(ret, f, &a);
-    ret->action = ret->would;
+    hold(ret, s->listener->mode == MODE_AUDIT ? HELD_AUDIT : HELD_NOT);
 }

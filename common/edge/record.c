@@ -161,12 +161,12 @@ static void log_finding(struct recorder *r, const struct session *s, const struc
         buf_printf(&m, " (and %llu like it since the last such line)",
                    (unsigned long long)left_out);
     /* Only a finding as strict as the verdict has brought it about. */
-    enum action a_f = on->action[f];
+    bool decides = f == v->finding || on->action[f] == v->would;
     log_info("%s %s: client=%.*s user=%.*s listener=%.*s:%u tls=%s: %s; %s%s", findings[f].id,
-             ending_words[ending_of(a_f == v->would ? v->would : ACTION_LOG, v->held)],
-             STR_ARG(client), user.n ? (int)user.n : 1, user.n ? user.p : "-",
-             STR_ARG(on->names[0]), (unsigned)(s->server_port ? s->server_port : on->port),
-             tls_word(s), findings[f].what, findings[f].fix, buf_cstr(&m));
+             ending_words[ending_of(decides ? v->would : ACTION_LOG, v->held)], STR_ARG(client),
+             user.n ? (int)user.n : 1, user.n ? user.p : "-", STR_ARG(on->names[0]),
+             (unsigned)(s->server_port ? s->server_port : on->port), tls_word(s), findings[f].what,
+             findings[f].fix, buf_cstr(&m));
 }
 
 static void log_findings(struct recorder *r, const struct session *s, const struct verdict *v,
