@@ -20,7 +20,7 @@ LOGS = ROOT / "build/check"
 PYTHON = sys.executable
 
 # These run under ThreadSanitizer for every change.
-THREADED = ["test_journal", "test_journal_disks", "test_journal_ring"]
+THREADED = ["test_journal", "test_journal_disks", "test_journal_ring", "test_milter_life"]
 
 # What has to be built, by variant.
 BUILDS = {
@@ -59,8 +59,12 @@ SUITES = {
         "dev/fail2ban": script("tests/fail2ban/test_fail2ban.py"),
         "asan/protocol": script("tests/policyd/test_protocol.py", "asan"),
         "dev/faults": script("tests/policyd/test_faults.py"),
-        "dev/postfix": script("tests/mta/test_postfix.py"),
+        "asan/milter": script("tests/milter/test_protocol.py", "asan"),
+        "tsan/reload": script("tests/milter/test_reload.py", "tsan"),
         "asan/postfix": script("tests/mta/test_postfix.py", "asan"),
+        "asan/sendmail": script("tests/mta/test_sendmail.py", "asan"),
+        "dev/same": script("tests/mta/test_same.py"),
+        "dev/milter-faults": script("tests/mta/test_milter_faults.py"),
         "dev/paste": script("tests/mta/test_paste.py"),
         "dev/demo": script("tests/mta/test_demo.py"),
         "dev/bench-selftest": script("tests/bench/selftest.py"),
@@ -70,6 +74,11 @@ SUITES = {
         **units("clang", UNIT),
         **units("tsan", UNIT),
         "dev/protocol": script("tests/policyd/test_protocol.py"),
+        "dev/postfix": script("tests/mta/test_postfix.py"),
+        "dev/sendmail": script("tests/mta/test_sendmail.py"),
+        "dev/milter": script("tests/milter/test_protocol.py"),
+        "asan/reload": script("tests/milter/test_reload.py", "asan"),
+        "asan/same": script("tests/mta/test_same.py", "asan", 600),
         "asan/paste": script("tests/mta/test_paste.py", "asan"),
         "tsan/protocol": script("tests/policyd/test_protocol.py", "tsan", 600),
         "asan/faults": script("tests/policyd/test_faults.py", "asan", 600),

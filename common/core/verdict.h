@@ -50,8 +50,9 @@ void decide(const struct policy *p, const struct session *s, const struct now *n
 
 /*
  * The same for something that was seen rather than asked about: one finding. It is
- * refused only if the listener says disconnect_implicit_tls and that is what it is. Under an exception it is `excepted`; where the
- * policy ignores it, or the session has no listener, nothing is set.
+ * refused only if the listener says disconnect_implicit_tls and that is what it is. Under an
+ * exception it is `excepted`; where the policy ignores it, or the session has no listener, nothing
+ * is set.
  */
 void decide_detected(const struct policy *p, const struct session *s, enum finding f,
                      const struct now *now, struct verdict *ret);

@@ -105,11 +105,6 @@ int daemon_begin(struct daemon *d, int argc, char **argv)
                   d->config_path, d->config_path);
         return EX_CONFIG;
     }
-    d->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (d->done_fd < 0) {
-        log_fatal("eventfd: %s", strerror(errno));
-        return EX_OSERR;
-    }
     return -1;
 }
 
@@ -129,6 +124,12 @@ int daemon_become_user(struct daemon *d, struct err *e)
 }
 
 /* ---- reload ------------------------------------------------------------- */
+
+int daemon_reload_prepare(struct daemon *d, struct err *e)
+{
+    d->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return d->done_fd < 0 ? err_set(e, "eventfd: %s", strerror(errno)) : 0;
+}
 
 static void *load(void *arg)
 {

@@ -43,6 +43,9 @@ int daemon_begin(struct daemon *d, int argc, char **argv);
  */
 int daemon_become_user(struct daemon *d, struct err *e);
 
+/* Makes done_fd; in each process that reloads, so after a fork. */
+int daemon_reload_prepare(struct daemon *d, struct err *e);
+
 /*
  * Starts reading the configuration again in a thread of its own; done_fd is
  * readable when it has ended, and then daemon_reload_end() tells. A second

@@ -158,6 +158,8 @@ static int set_up_loop(struct life *l, struct err *e)
     }
     if (!l->base)
         return err_set(e, "no event loop to be had");
+    if (daemon_reload_prepare(&l->daemon, e) != 0)
+        return -1;
     const struct {
         int fd_or_signal, what;
         event_callback_fn call;

@@ -14,16 +14,18 @@ import certs
 import dovecot
 from daemons import free_ports
 from listeners import SMTP, SUBMISSION, SUBMISSIONS, Listener
-from policyd import USER, Policyd, program
+from plugin import Configuration, program
+from policyd import Policyd
 from postfix import GROUP, MAIL_OWNER, Postfix
 from rig import Rig
 from tree import REPOSITORY
+from ways import POLICYD, POSTFIX_POLICYD
 
 QUEUE = "/var/spool/postfix"
 LISTENERS = (("smtp", 25, SMTP), ("submission", 587, SUBMISSION), ("submissions", 465, SUBMISSIONS),
              ("alternate", 2525, SUBMISSION))
 SERVICES = {"smtp": 25, "submission": 587, "submissions": 465, "2525": 2525}    # first word in master.cf
-ACCOUNTS = {"mailreeve-policyd": USER, "postfix": MAIL_OWNER}
+ACCOUNTS = {"mailreeve-policyd": Policyd.user, "postfix": MAIL_OWNER}
 
 # What the provider has already: TLS is possible on port 25, and Debian's service for it, chrooted
 BEFORE = "smtpd_tls_security_level = may\n"
@@ -91,32 +93,31 @@ WAYS = {
 
 # ---- running it ----------------------------------------------------------------------------------------------------
 
-class PastedPolicyd(Policyd):
-    """mailreeve-policyd with a configuration that is pasted, not made."""
+class PastedConfiguration(Configuration):
+    """A configuration that is pasted, not made."""
 
     def __init__(self, workshop, listeners, spool, text):
-        self.workshop, self.listeners = workshop, listeners
-        self.folder = workshop.folder("mailreeve")
-        self.config, self.log, self.journal = (self.folder / name for name in ("mailreeve.yaml", "log", "journal"))
-        self.journal.mkdir()
-        self.fences, self.segments = 0, {}
-        self.configure_pasted(text, spool)
-        sockets = re.findall(r"[\w./-]+\.sock", self.config.read_text())
-        self.socket = next((name for name in sockets if "alternate" in name), sockets[0])
-        self.start()
-
-    def configure_pasted(self, text, spool):
-        for listener in self.listeners:
+        super().__init__(workshop, listeners)
+        for listener in listeners:
             text, count = re.subn(rf"\bport: +{listener.plays},", f"port: {listener.port},", text)
             assert count == 1, f"port {listener.plays} is there {count} times"
         text = text.replace(QUEUE, str(spool)).replace("group: postfix", f"group: {GROUP}")
-        self.config.write_text(text + f"journal: {{path: {self.journal}}}\n")
+        self.file.write_text(text + f"journal: {{path: {self.journal}}}\n")
 
     def sed(self, before, after):
         """What a user would do with an editor."""
-        text = self.config.read_text()
+        text = self.file.read_text()
         assert text.count(before) == 1
-        self.config.write_text(text.replace(before, after))
+        self.file.write_text(text.replace(before, after))
+
+
+class PastedPolicyd(Policyd):
+    """mailreeve-policyd where the configuration says: it is not told."""
+
+    def __init__(self, workshop, configuration):
+        super().__init__(workshop, configuration, port=0)
+        sockets = re.findall(r"[\w./-]+\.sock", configuration.file.read_text())
+        self.socket = next((name for name in sockets if "alternate" in name), sockets[0])
 
 
 def make_socket_folder(spool):
@@ -134,23 +135,27 @@ class PastedRig(Rig):
     def __init__(self, way):
         self.main_cf, yaml, self.master_cf = WAYS[way]
         self.yaml = yaml()
-        super().__init__([Listener(*row) for row in LISTENERS])
+        super().__init__(POSTFIX_POLICYD, [Listener(*row) for row in LISTENERS])
 
-    def start(self, listeners):
+    def start(self):
+        listeners = list(self.listeners.values())
         ports = dict(zip([each.plays for each in listeners], free_ports(len(listeners))))
         for listener in listeners:
             listener.port = ports[listener.plays]
         self.certificates = certs.make_all(self.workshop.folder("certificates"))
-        self.postfix = Postfix(self.workshop)
-        make_socket_folder(self.postfix.spool)
-        os.link(dovecot.start(self.workshop), self.postfix.spool / "private" / "auth")     # seen from the chroot
-        self.policyd = PastedPolicyd(self.workshop, listeners, self.postfix.spool, self.yaml)
+        self.mta = Postfix(self.workshop)
+        make_socket_folder(self.mta.spool)
+        os.link(dovecot.start(self.workshop), self.mta.spool / "private" / "auth")         # seen from the chroot
+        self.configuration = PastedConfiguration(self.workshop, listeners, self.mta.spool, self.yaml)
+        self.policyd = PastedPolicyd(self.workshop, self.configuration)
+        self.plugins = {POLICYD: self.policyd}
+        self.policyd.start()
         services = SMTP_SERVICE + self.master_cf
         for name, plays in SERVICES.items():
             services, count = re.subn(rf"^{name}(?=\s+inet\s)", f"127.0.0.1:{ports[plays]}", services, flags=re.M)
             assert count == 1, f"{name} is there {count} times"
-        self.postfix.start(list(ports.values()), services, self.certificates["server"], "private/auth",
-                           BEFORE + self.main_cf)
+        self.mta.start(list(ports.values()), services, self.certificates["server"], "private/auth",
+                       BEFORE + self.main_cf)
 
     def trapped(self):
         return False
@@ -161,6 +166,6 @@ class PastedRig(Rig):
 
 def check(text):
     """`mailreeve check` on a text: (exit code, what it says)."""
-    done = subprocess.run([program().with_name("mailreeve"), "check", "--strict", "-c", "/dev/stdin"], input=text,
+    done = subprocess.run([program("mailreeve"), "check", "--strict", "-c", "/dev/stdin"], input=text,
                           text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
     return done.returncode, done.stdout

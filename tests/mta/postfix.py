@@ -11,7 +11,7 @@ import subprocess
 
 import certs
 import tree
-from daemons import HAVE_IPV6, Trouble, answers, wait_for
+from daemons import HAVE_IPV6, Logging, Trouble, listens, wait_for
 
 MAIL_OWNER, SETGID_GROUP = "uucp", "news"
 GROUP = grp.getgrgid(pwd.getpwnam(MAIL_OWNER).pw_gid).gr_name       # the one smtpd runs with: policyd's socket is its
@@ -99,7 +99,7 @@ def master_cf(listeners, sockets):
     return "\n".join(lines)
 
 
-class Postfix:
+class Postfix(Logging):
     """A Postfix of its own in a folder of the workshop: made by the constructor, run by start()."""
 
     def __init__(self, workshop, name="postfix"):
@@ -127,7 +127,7 @@ class Postfix:
                                           output, self.environment)
         try:
             for port in ports:
-                wait_for(f"Postfix on port {port}", lambda: answers(port))
+                wait_for(f"Postfix on port {port}", lambda: listens(port))
         except Trouble as trouble:
             raise Trouble(f"{trouble}\n{output.read_text()}{self.logged()}") from None
 
@@ -146,14 +146,7 @@ class Postfix:
             raise Trouble(f"{program} ended with {done.returncode}: {done.stdout}")
         return done.stdout
 
-    def mark(self):
-        """Where the mail log ends now, for logged()."""
-        return self.log.stat().st_size if self.log.exists() else 0
-
-    def logged(self, mark=0):
-        """What the mail log has had to say since a mark."""
-        if not self.log.exists():
-            return ""
-        with self.log.open(errors="replace") as log:
-            log.seek(mark)
-            return log.read()
+    def settle(self):
+        """Wait until smtpd has said its last about every session so far: that may be after the client has left."""
+        wait_for("smtpd to end its sessions",
+                 lambda: self.logged().count("]: connect from") == self.logged().count("]: disconnect from"))

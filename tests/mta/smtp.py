@@ -165,7 +165,8 @@ class Talk:
     """A session of commands and replies on a connection, written into a transcript.
 
     Besides SMTP commands, say() knows: `TLS` (handshake at once), `STARTTLS` (with the handshake), `AUTH MECHANISM`
-    (with the credentials), `DATA` and `BDAT` (with a message), `PROXY ...` (a line that gets no reply)."""
+    (with the credentials), `DATA` and `BDAT` (with a message, to DATA also a header field of it), `PROXY ...` (a line that
+    gets no reply)."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -220,9 +221,10 @@ class Talk:
         return answer
 
     def data(self, line):
-        answer = self.command(line)
+        command, _, field = line.partition(" ")
+        answer = self.command(command)
         if answer.code == 354:
-            self.connection.send(MESSAGE.encode() + b".\r\n")
+            self.connection.send(f"{field}\r\n".lstrip().encode() + MESSAGE.encode() + b".\r\n")
             answer = self.reply("(message)")
         return answer
 
@@ -246,17 +248,18 @@ def dialogue(case, with_tls=True):
 
 
 def perform(talk, script, target):
-    """Say the lines of a script. `LINE => REPLY` checks how the reply begins; `LINE !` goes to QUIT after a refusal."""
-    lines = iter(script)
-    for line in lines:
+    """Say the lines of a script. `LINE => REPLY` checks how the reply begins; `LINE !` goes on with the next RSET or QUIT
+    after a refusal."""
+    refused = False
+    for line in script:
         line, _, wanted = map(str.strip, line.format(**target.ports).partition(" => "))
-        careful = line.endswith(" !")
+        if refused and line not in ("RSET", "QUIT"):
+            continue
+        refused = line.endswith(" !")
         answer = talk.say(line.removesuffix(" !"))
         if wanted and not f"{answer.code} {answer.text}".startswith(wanted):
             talk.transcript.mistakes.append(f"wanted {wanted!r} from {line!r}, got {answer.code} {answer.text}")
-        if careful and answer.code >= 400:
-            talk.say("QUIT")
-            return
+        refused = refused and answer.code >= 400
 
 
 def talked(connection, script, target):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KEEP=1 make demo: is the table readable, and does every command that it prints work as printed? TAP on stdout.
+"""KEEP=1 make demo, for each MTA: is the table readable, and does every command that it prints work as printed? TAP on
+stdout.
 
-The commands are those of the demo's output; what each must show is in demo.BY_HAND. The last one must leave nothing.
+The commands are those of the demo's output; what each must show is in demo.commands(). The last one must leave nothing.
 """
 import os
 import pathlib
@@ -18,7 +19,6 @@ import tap
 from daemons import Trouble, wait_for
 
 WIDTH = 140
-SHOWN = [(what, words) for commands in demo.BY_HAND.values() for what, words, _ in commands]
 
 
 def printed_commands(output):
@@ -54,13 +54,13 @@ def shows(output, words):
 class Kept:
     """A demo that was run with KEEP=1."""
 
-    def __init__(self):
-        done = subprocess.run([sys.executable, pathlib.Path(demo.__file__)], text=True, timeout=240, stdout=subprocess.PIPE,
-                              env={**os.environ, "KEEP": "1"}, stdin=subprocess.DEVNULL)
+    def __init__(self, mta):
+        done = subprocess.run([sys.executable, pathlib.Path(demo.__file__), mta], text=True, timeout=240,
+                              env={**os.environ, "KEEP": "1"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.status, self.output = done.returncode, done.stdout
         self.commands = printed_commands(self.output)
         self.pids, self.folder = [], None
-        if end := re.search(r"^  kill ([\d ]+) && rm -r (\S+)$", self.output, re.M):
+        if end := re.search(r"^  kill ([\d ]+); until rm -rf (\S+);", self.output, re.M):
             self.pids, self.folder = [int(pid) for pid in end[1].split()], pathlib.Path(end[2])
 
     def living(self):
@@ -118,29 +118,47 @@ def nothing_left(kept):
     return [f"{kept.folder} is still there"] if kept.folder.exists() else []
 
 
-def tests():
+def notices(kept, way):
+    """what the milter has noticed, or could not, stands below its row"""
+    wanted = ["noticed: " if case.on(way).detected else "not noticed: " for case in cases.DEMO if case.detected]
+    found = re.findall(r"^ +((?:not )?noticed: )", kept.output, re.M)
+    return [] if found == wanted else [f"expected {wanted}, got {found}"]
+
+
+def tests(way):
+    shown = [(what, words) for listed in demo.commands(way).values() for what, words, _ in listed]
     yield "all sessions are as expected", as_expected
     yield f"the table has at most {WIDTH} columns, and nothing is cut", readable
-    for what, words in SHOWN[:-1]:
+    yield notices.__doc__, lambda kept: notices(kept, way)
+    for what, words in shown[:-1]:
         yield f"shown by the command: {what}", lambda kept, what=what, words=words: command(kept, what, words)
     yield in_effect.__doc__, in_effect
-    yield "the command that ends it", lambda kept: command(kept, *SHOWN[-1])
+    yield "the command that ends it", lambda kept: command(kept, *shown[-1])
     yield nothing_left.__doc__, nothing_left
 
 
-def main():
-    listed = list(tests())
-    print(f"1..{len(listed)}", flush=True)
-    kept, failed = Kept(), 0
+def play(mta, first):
+    """All tests on one MTA, with numbers from `first`; returns how many have failed."""
+    kept, failed = Kept(mta), 0
     try:
-        for number, (name, test) in enumerate(listed, 1):
+        for number, (name, test) in enumerate(tests(demo.PLAYED[mta]), first):
             try:
                 wrong = test(kept)
             except (Trouble, OSError, AttributeError, subprocess.TimeoutExpired) as trouble:
                 wrong = [str(trouble)]
-            failed += tap.result(number, name, wrong)
+            failed += tap.result(number, f"{mta}: {name}", wrong)
     finally:
         kept.end()
+    return failed
+
+
+def main():
+    counts = {mta: len(list(tests(way))) for mta, way in demo.PLAYED.items()}
+    print(f"1..{sum(counts.values())}", flush=True)
+    failed, first = 0, 1
+    for mta, count in counts.items():
+        failed += play(mta, first)
+        first += count
     return 1 if failed else 0
 
 

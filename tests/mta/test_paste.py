@@ -17,18 +17,15 @@ sys.dont_write_bytecode = True
 
 import paste
 import tap
-from cases import IMPLICIT, LOGIN, NEEDS_AUTH, NEEDS_TLS, NO_AUTH_HERE, OLD_TLS, SENT, STARTTLS, Case
-from daemons import Trouble
-from rig import own_words
-from test_postfix import explain
-from upsets import reload
+from case import NO_DECISION, Case
+from cases import IMPLICIT, LOGIN, NEEDS_AUTH, NEEDS_TLS, NO_AUTH_HERE, OLD_TLS, SENT, STARTTLS
+from outcome import own_words
+from suite import explain, run
 
 POSTFIX_SAYS_NO = "554 5.7.1 Access denied"                         # `reject` at the end of our restrictions
 AWAY = "451 4.3.5 Try again later"
 AWAY_OLD = "451 4.3.5 Server configuration problem"
 NO_AUTH_OFFERED = "(SMTP AUTH extension not supported by server.)"  # smtplib's words
-
-NOT_ASKED = "not asked"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Row:
     def case(self, enforcing):
         verdict = "pass" if not self.finding else "reject" if enforcing else "would reject"
         return Case(self.listener, self.client, self.does, self.enforce if enforcing else self.audit,
-                    verdict if self.asked else NOT_ASKED, self.finding, **self.how)
+                    verdict if self.asked else NO_DECISION, self.finding, **self.how)
 
 
 BOTH = {**STARTTLS, **LOGIN}
@@ -130,9 +127,11 @@ def session(rig, row, enforcing):
 
 def while_away(rig, row):
     """Nobody can read a journal now: that policyd was not asked shows in the log, where Postfix complains of it."""
-    mark = rig.postfix.mark()
+    rig.mta.settle()
+    mark = rig.mta.mark()
     told = rig.converse(row.case(True)).told
-    log = rig.postfix.logged(mark)
+    rig.mta.settle()
+    log = rig.mta.logged(mark)
     found = [] if own_words(told).startswith(row.away) else [f"expected {row.away!r}, got {told!r}"]
     if ("warning:" in log) != row.asked:
         found.append(f"policyd was {'not ' * row.asked}asked:\n{log}".replace("\n", "\n# "))
@@ -140,9 +139,8 @@ def while_away(rig, row):
 
 
 def enforce(rig):
-    rig.policyd.sed("mode: audit", "mode: enforce")
-    event = reload(rig)
-    return [] if event["ok"] else [str(event)]
+    rig.configuration.sed("mode: audit", "mode: enforce")
+    return [] if rig.reload() else ["the configuration was refused"]
 
 
 def hang(rig):
@@ -157,7 +155,7 @@ def hang(rig):
 
 def nothing_in_the_log(rig):
     """Postfix has had nothing to complain about."""
-    return [line for line in rig.postfix.logged().splitlines()
+    return [line for line in rig.mta.logged().splitlines()
             if re.search(r"\b(warning|error|fatal|panic):", line) and "lost connection" not in line]
 
 
@@ -182,19 +180,11 @@ def steps(way):
         yield f"policyd away: {row.listener}, {row.client}: {row.does}", lambda rig, row=row: while_away(rig, row)
 
 
-def judged(test, *arguments):
-    """What a test finds wrong; that it could not be done is wrong too, but the others go on."""
-    try:
-        return test(*arguments)
-    except (Trouble, OSError, AssertionError) as trouble:
-        return [f"{type(trouble).__name__}: {trouble}".replace("\n", "\n# ")]
-
-
 def play(way, stopping):
     """All steps of one way: [(name, what was wrong)]."""
     with paste.PastedRig(way) as rig:
         rig.rows = PLAYED[way]
-        return [(f"{way}: {name}", judged(test, rig)) for name, test in steps(way) if not stopping.is_set()]
+        return [(f"{way}: {name}", run(test, rig)) for name, test in steps(way) if not stopping.is_set()]
 
 
 def main(words):
@@ -204,7 +194,7 @@ def main(words):
     stopping = threading.Event()
     with concurrent.futures.ThreadPoolExecutor() as pool:       # they wait for timeouts most of the time
         played = [pool.submit(play, way, stopping) for way in ways]
-        results = [lambda: [(name, judged(test)) for name, test in TEXTS], *[each.result for each in played]]
+        results = [lambda: [(name, run(test)) for name, test in TEXTS], *[each.result for each in played]]
         try:
             for result in results:
                 for number, (name, wrong) in enumerate(result(), number + 1):

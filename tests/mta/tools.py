@@ -12,13 +12,16 @@ CURL = (re.compile(r"^> (.*)"), re.compile(r"^< (\d{3})(.)(.*)"))
 
 
 def read(output, marks):
-    """The transcript in a program's output. Of a reply with several lines the last one is kept."""
-    transcript, said = Transcript(), "(greeting)"
+    """The transcript in a program's output. Of a reply with several lines the first and the last are kept."""
+    transcript, said, lines = Transcript(), "(greeting)", []
     for line in output.splitlines():
         if spoken := marks[0].match(line):
             said = spoken[1].strip()
-        elif (heard := marks[1].match(line)) and heard[2] != "-":
-            transcript.add(said, heard[1], heard[3].strip())
+        elif heard := marks[1].match(line):
+            lines.append(heard[3].strip())
+            if heard[2] != "-":
+                transcript.add(said, heard[1], " / ".join(lines[:1] + lines[1:][-1:]))
+                lines = []
     return transcript
 
 
@@ -42,6 +45,7 @@ def swaks(target, case):
     argv += {"starttls": ["--tls"], "implicit": ["--tls-on-connect"]}.get(case.tls, [])
     argv += ["--tls-protocol", VERSIONS[case.version][3]] if case.version else []
     argv += ["--tls-cipher", cipher_list(case)] if cipher_list(case) else []
+    argv += ["--quit-after", case.leaves] if case.leaves else []
     argv += ["--auth", case.auth, "--auth-user", USER, "--auth-password", PASSWORD] if case.auth else []
     return run(argv, SWAKS)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private trees: Postfix and Dovecot, unpacked from their packages and never installed.
+"""The private trees: Postfix with Dovecot, and Sendmail with the tool that makes its SASL users, unpacked from their
+packages and never installed.
 
 Installing them would start services, claim ports and replace the MTA of the machine. `make deps` calls this file
 as root; it downloads once into build/mta/ and does nothing as long as what it finds there is whole. The tests and
@@ -22,7 +23,13 @@ PACKAGES = {
     "dovecot-core": (
         ["usr/lib/dovecot", "usr/lib/dovecot/modules/old-stats"],
         ["usr/bin/doveconf", "usr/sbin/dovecot", "usr/lib/dovecot/auth"]),
+    "sendmail-bin": ([], ["usr/libexec/sendmail/sendmail"]),
+    "sendmail-cf": ([], []),
+    "sasl2-bin": ([], ["usr/sbin/saslpasswd2"]),
 }
+
+# What an MTA is made of
+NEEDED = {"postfix": ("postfix", "dovecot-core"), "sendmail": ("sendmail-bin", "sendmail-cf", "sasl2-bin")}
 
 
 class TreeError(Exception):
@@ -46,11 +53,17 @@ def missing_libraries(package, program):
     return [line.split()[0] for line in listing.stdout.splitlines() if "not found" in line]
 
 
+def is_whole(package):
+    """Is the tree there, with the programs that we want?"""
+    return os.path.isdir(path(package)) and all(os.access(path(package, program), os.X_OK)
+                                                for program in PACKAGES[package][1])
+
+
 def check(package):
     """Raise TreeError unless the programs of a package are there and can start."""
+    if not is_whole(package):
+        raise TreeError(f"{package} is not in {TREES}; run: make deps")
     for program in PACKAGES[package][1]:
-        if not os.access(path(package, program), os.X_OK):
-            raise TreeError(f"{path(package, program)} is not there; run: make deps")
         missing = missing_libraries(package, program)
         if missing:
             raise TreeError(f"{path(package, program)} lacks {', '.join(missing)}; run: make deps")
@@ -76,6 +89,8 @@ def fetch(package):
                 "-o", "Acquire::http::Timeout=30", "download", package, cwd=unpacking)
         archive = next(unpacking.glob("*.deb"))
         command(package, "dpkg-deb", "-x", archive.name, "tree", cwd=unpacking)
+        # what is set-group-ID would run without LD_LIBRARY_PATH and what sanitizers need, and nobody is to gain a group
+        command(package, "chmod", "-R", "a-s", "tree", cwd=unpacking)
         shutil.rmtree(TREES / package, ignore_errors=True)
         (unpacking / "tree").rename(TREES / package)
         return archive.name
@@ -84,8 +99,8 @@ def fetch(package):
 
 
 def main():
-    for package, (_, programs) in PACKAGES.items():
-        if all(os.access(path(package, program), os.X_OK) for program in programs):
+    for package in PACKAGES:
+        if is_whole(package):
             print(f"{package}: already in {TREES / package}")
         else:
             print(f"{package}: unpacked {fetch(package)} into {TREES / package}")

@@ -1,58 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a row of a table cannot say: policies that change, policyd that dies, files that are broken.
+"""What a row of a table cannot say: policies that change, plug-ins that die, files that are broken.
 
 Each is a function of the rig that returns faults in words, none when all is well. Its docstring is its name.
-UPSETS lists them in the order of running; each leaves the rig as it found it, but for the last.
+UPSETS lists them in the order of running, with the ways on which they are played; each leaves the rig as it found it, but
+for the last. Those that need a policy service or a filter in particular are in files of their own.
 """
 import contextlib
 import dataclasses
 import datetime
 import re
-import smtplib
 import threading
 import time
 
 import cases
-from cases import LOGIN, NEEDS_TLS, SENT, STARTTLS, Case
-from daemons import free_ports, wait_for
-from policyd import EXPIRED, TRUSTED
-from postfix import Postfix
-from rig import own_words, verdict
-from smtp import HELO, MESSAGE, Talk, Wire
+from cases import LOGIN, NEEDS_TLS, NO_DECISION, SENT, STARTTLS, Case
+from daemons import wait_for
+from milter import wire
+from outcome import own_words
+from plugin import EXPIRED, port_of
+from smtp import HELO, Talk, Wire
+from ways import MILTER, POLICYD, POSTFIX_MILTER, POSTFIX_POLICYD, SENDMAIL_MILTER
 
-AWAY = "451 4.3.5"                  # what Postfix answers on submission ports while policyd is away
 PROPER = Case("submission", "smtplib", "STARTTLS, AUTH", SENT, "pass", **STARTTLS, **LOGIN)
 IN_CLEAR = Case("submission", "smtplib", "no TLS, no AUTH", NEEDS_TLS, "reject", "tls-required")
-INBOUND = Case("smtp", "smtplib", "inbound mail", SENT, "not asked")
+INBOUND = Case("smtp", "smtplib", "inbound mail", SENT, NO_DECISION)
 AUTH_ON_25 = Case("smtp-auth", "smtplib", "AUTH on 25", cases.NO_AUTH_HERE, "reject", "auth-on-smtp-port", **LOGIN)
-
-
-# A Postfix that does what a mail program with an outbox does: it gives its mail to the listener `deferring`, in clear,
-# and has an address for which there may be an exception.
-QUEUEING = """
-transport_maps = inline:{{ example.com=smtp:[127.0.0.1]:{port} }}
-smtp_bind_address = {source}
-smtp_tls_security_level = none
-smtp_host_lookup = native
-"""
-QUEUEING_SERVICES = """\
-127.0.0.1:{port} inet n - n - - smtpd
-smtp   unix - - n - - smtp
-pickup unix n - n - 1 pickup
-showq  unix n - n - - showq"""
-
-
-def queue(postfix):
-    """What mailq would say, the explanation of a mail's state on one line."""
-    return re.sub(r"\n +(?=[^ ].*\))", " ", postfix.command("postqueue", "-p"))
-
-
-def reload(rig):
-    """SIGHUP, and the journal's word on how it went: the reload event."""
-    rig.policyd.decisions()         # read up to here
-    rig.policyd.hang_up()
-    return wait_for("the reload event", lambda: next(
-        (line for line in rig.policyd.new_lines() if line["event"] == "reload"), None))
 
 
 def faults_of(rig, *played):
@@ -73,6 +45,31 @@ def session(rig, listener):
         yield say
 
 
+@contextlib.contextmanager
+def configured(rig, **changes):
+    """Another configuration for a while; gives whether it was taken. See Configuration.write()."""
+    rig.configuration.write(**changes)
+    try:
+        yield rig.reload()
+    finally:
+        rig.configuration.write()
+        rig.reload()
+
+
+@contextlib.contextmanager
+def listener_says(rig, name, text):
+    """The same, when it is what one listener says of itself."""
+    listener = rig.listeners[name]
+    before, listener.mailreeve = listener.mailreeve, text
+    rig.configuration.write()
+    try:
+        yield rig.reload()
+    finally:
+        listener.mailreeve = before
+        rig.configuration.write()
+        rig.reload()
+
+
 def sign_on(say):
     for line in (f"EHLO {HELO}", "STARTTLS", f"EHLO {HELO}", "AUTH PLAIN"):
         say(line)
@@ -88,158 +85,134 @@ def dialogue(say, *lines):
     return found
 
 
-# ---- the list ----------------------------------------------------------------------------------------------------
-
 def exception_ends(rig):
     """an exception holds until the second it ends, without a reload"""
     end = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(seconds=3)
-    rig.policyd.configure(until=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    found = [] if reload(rig)["ok"] else ["the configuration was refused"]
-    before = dataclasses.replace(IN_CLEAR, does="before", told=SENT, verdict="pass", finding="", source=EXPIRED)
-    found += faults_of(rig, before)
-    if time.time() >= end.timestamp():
-        found.append("the machine was too slow to try it before the end")
-    wait_for("the exception to end", lambda: time.time() > end.timestamp())
-    found += faults_of(rig, dataclasses.replace(IN_CLEAR, does="after", source=EXPIRED))
-    rig.policyd.configure()
-    reload(rig)
-    return found
+    with configured(rig, until=end.strftime("%Y-%m-%dT%H:%M:%SZ")) as taken:
+        found = [] if taken else ["the configuration was refused"]
+        before = dataclasses.replace(IN_CLEAR, does="before", told=SENT, verdict="pass", finding="", source=EXPIRED)
+        found += faults_of(rig, before)
+        if time.time() >= end.timestamp():
+            found.append("the machine was too slow to try it before the end")
+        wait_for("the exception to end", lambda: time.time() > end.timestamp())
+        return found + faults_of(rig, dataclasses.replace(IN_CLEAR, does="after", source=EXPIRED))
 
 
-def deferred_mail_stays_in_the_queue(rig):
-    """action defer: a client that queues (smtp(8)) keeps the mail; with an exception, a flush delivers it"""
-    port, = free_ports(1)
-    queueing = Postfix(rig.workshop, "queueing")
-    queueing.start([port], QUEUEING_SERVICES.format(port=port), rig.certificates["server"], host="copier.example.com",
-                   settings=QUEUEING.format(port=rig.listeners["deferring"].port, source=EXPIRED))
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
-        client.sendmail(IN_CLEAR.sender, IN_CLEAR.to, MESSAGE)
+# ---- a broken file under load --------------------------------------------------------------------------------------
 
-    listing = wait_for("the mail to be deferred", lambda: re.search(r"^\(.*said: (.*)", queue(queueing), re.M))[1]
-    found = [] if cases.DEFERRED_TLS in own_words(listing) else [f"postqueue does not show our reply: {listing}"]
-    found += [f"verdict: {verdict(line)}, {line['finding']}" for line in rig.policyd.decisions()
-              if (verdict(line), line.get("finding", "")) != ("defer", "tls-required")]
-    rig.policyd.configure(until="2999-12-31")
-    reload(rig)
-    queueing.command("postqueue", "-f")
-    wait_for("the mail to leave the queue", lambda: "Mail queue is empty" in queue(queueing))
-    wait_for("the delivery in the log", lambda: "removed" in queueing.logged())
-    states = re.findall(r"status=(\w+)", queueing.logged())
-    found += [] if states == ["deferred", "sent"] else [f"expected status=deferred, then sent: {states}"]
-    found += [f"verdict after the exception: {verdict(line)}" for line in rig.policyd.decisions()[-1:]
-              if verdict(line) != "pass"]
-    rig.policyd.configure()
-    reload(rig)
-    queueing.stop()
-    return found
-
-
-def transaction_keeps_its_policy(rig):
-    """a transaction keeps the policy it began with across a reload"""
-    listener = rig.listeners["submission"]
-    with session(rig, "submission") as say:
-        found = dialogue(say, f"EHLO {HELO} => 250", "MAIL FROM:<alice@example.com> => 250",
-                         "RCPT TO:<b1@example.com> => 530 5.7.0")
-        listener.mailreeve = "mode: audit"
-        rig.policyd.configure()
-        reload(rig)
-        found += dialogue(say, "RCPT TO:<b2@example.com> => 530 5.7.0", "RSET => 250",
-                          "MAIL FROM:<alice@example.com> => 250", "RCPT TO:<b1@example.com> => 250")
-    listener.mailreeve = ""
-    rig.policyd.configure()
-    reload(rig)
-    return found + faults_of(rig, IN_CLEAR)
-
-
-def mapped_address(rig):
-    """an IPv4-mapped client address is the IPv4 address (Postfix sends one with inet_protocols=ipv6)"""
-    clear = {"encryption_protocol": "", "encryption_cipher": "", "encryption_keysize": "0", "sasl_method": "",
-             "sasl_username": "", "policy_context": "submission", "server_port": rig.listeners["submission"].port}
-    answers = {f"::ffff:{TRUSTED}": b"action=DUNNO\n\n", "::ffff:192.0.2.9": f"action={NEEDS_TLS}\n\n".encode()}
-    found = []
+def asked_policyd(rig, number):
+    """Questions to policyd over one connection, each True when it was answered as it should be."""
+    port = port_of(rig.configuration.listeners, "submission")
     with rig.policyd.connect() as client:
-        for address, wanted in answers.items():
-            got = rig.policyd.ask(client, client_address=address, instance=f"mapped.{address}", **clear)
-            if got != wanted:
-                found.append(f"{address}: expected {wanted}, got {got}")
-    rig.policyd.decisions()
-    return found
+        for count in range(1 << 30):
+            reply = rig.policyd.ask(client, instance=f"load.{number}.{count}", policy_context="submission", server_port=port)
+            yield reply == b"action=DUNNO\n\n"
+
+
+def asked_milter(rig, number):
+    """The same of the milter, in a session each."""
+    for count in range(1 << 30):
+        reply = rig.milter.talk(rig.milter.sockets["unix"], f"load.{number}.{count}@example.com")
+        yield reply.code in (wire.CONTINUE, wire.ACCEPT)
+
+
+ASKED = {POLICYD: asked_policyd, MILTER: asked_milter}
+
+
+class Load:
+    """Four threads that ask each plug-in without a pause. As a context manager it stops them and waits for them."""
+
+    def __init__(self, rig):
+        self.over, self.good, self.wrong = threading.Event(), 0, []
+        self.threads = [threading.Thread(target=self.ask, args=(ASKED[name](rig, number),))
+                        for name in rig.plugins for number in range(4)]
+
+    def ask(self, answers):
+        with contextlib.closing(answers):
+            try:
+                for answer in answers:
+                    if answer:
+                        self.good += 1
+                    else:
+                        self.wrong.append("a wrong answer")
+                    if self.over.is_set():
+                        return
+            except (OSError, EOFError) as problem:
+                self.wrong.append(repr(problem))
+
+    def goes_on(self):
+        """Wait for a hundred more answers."""
+        before = self.good
+        wait_for("the load to go on", lambda: self.good > before + 100 or self.wrong)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
 
 
 def broken_reload(rig):
-    """a broken file at reload under load: the old policy stays, it is said loudly, no request is lost"""
-    stop, replies, wrong = threading.Event(), [], []
+    """a broken file at reload under load: the old policy stays, it is said loudly, no question is lost"""
+    marks = {plugin: plugin.mark() for plugin in rig.plugins.values()}
+    with Load(rig) as load:
+        load.goes_on()
+        with configured(rig, extra="listeners: [\n") as taken:
+            found = ["the broken file was accepted"] if taken else []
+            load.goes_on()
+            # what they are told, not the journal: that is full of the load
+            for case in (IN_CLEAR, PROPER):
+                if not (told := own_words(rig.converse(case).told)).startswith(case.told):
+                    found.append(f"{case.does}: expected {case.told!r}, got {told!r}")
+    if load.wrong:
+        found.append(f"{len(load.wrong)} of {len(load.wrong) + load.good} questions went wrong, first: {load.wrong[0]}")
+    found += [f"{plugin.name} has not said that the old policy stays: {plugin.logged(mark)}"
+              for plugin, mark in marks.items() if "stays in force" not in plugin.logged(mark)]
+    rig.lines()
+    return found + faults_of(rig, IN_CLEAR, PROPER)
 
-    def load(number):
-        try:
-            with rig.policyd.connect() as client:
-                count = 0
-                while not stop.is_set():
-                    reply = rig.policyd.ask(client, instance=f"load.{number}.{count}", policy_context="submission",
-                                            server_port=rig.listeners["submission"].port)
-                    (replies if reply == b"action=DUNNO\n\n" else wrong).append(reply)
-                    count += 1
-        except OSError as problem:
-            wrong.append(problem)
 
-    threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        wait_for("the load to begin", lambda: len(replies) > 100 or wrong)
-        mark = rig.policyd.mark()
-        rig.policyd.configure(extra="listeners: [\n")
-        event = reload(rig)
-        during = len(replies)
-        wait_for("the load to go on", lambda: len(replies) > during + 100 or wrong)
-        found = faults_of(rig, IN_CLEAR, PROPER)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    if event["ok"]:
-        found.append("the broken file was accepted")
-    if not re.search(r"stays in force", rig.policyd.logged(mark)):
-        found.append(f"not said that the old policy stays: {rig.policyd.logged(mark)}")
-    found += [f"{len(wrong)} of {len(wrong) + len(replies)} requests went wrong, first: {wrong[0]!r}"] if wrong else []
-    rig.policyd.configure()
-    return found + ([] if reload(rig)["ok"] else ["the repaired file was refused"])
+# ---- the end -------------------------------------------------------------------------------------------------------
+
+COMPLAINTS = {"postfix": r"\b(warning|error|fatal|panic):", "sendmail": r"\b(error|SYSERR|unsafe|warning)\b|Milter \("}
+EXPECTED = (
+    "`check_sasl_access' ignored: no SASL support",         # port 25 without AUTH: nobody to ask about
+    # a client that speaks TLS at once: sometimes its bytes look like a command, sometimes they come before the greeting
+    "lost connection", "non-SMTP command", "improper command pipelining",
+)
 
 
 def nothing_unexpected_in_the_mail_log(rig):
-    """Postfix has had nothing to complain about so far"""
-    expected = (
-        "`check_sasl_access' ignored: no SASL support",         # port 25 without AUTH: nobody to ask about
-        "haproxy read: EOF",                                    # our own look whether the port is open
-        "SSL_accept error", "lost connection",                  # the same on 465
-    )
-    return [line for line in rig.postfix.logged().splitlines()
-            if re.search(r"\b(warning|error|fatal|panic):", line) and not any(words in line for words in expected)]
+    """the MTA has had nothing to complain about so far"""
+    return [line for line in rig.mta.logged().splitlines()
+            if re.search(COMPLAINTS[rig.way.mta], line) and not any(words in line for words in EXPECTED)]
+
+
+# What is told while the only plug-in is away: to good clients and bad ones, and in the middle of a session
+AWAY = {POSTFIX_POLICYD: ("451 4.3.5", "451 4.3.5", "451 4.3.5"), POSTFIX_MILTER: ("454 4.", "451 4.7.1", "451 4.7.1"),
+        SENDMAIL_MILTER: ("454 4.", "451 4.3.2", "451 4.3.2")}
 
 
 def sudden_death(rig):
-    """policyd is SIGKILLed in mid-session: 25 goes on, 587 defers; restarted, 587 works again"""
-    with session(rig, "submission") as say:
-        sign_on(say)
-        found = dialogue(say, "MAIL FROM:<alice@example.com> => 250", "RCPT TO:<b1@example.com> => 250")
-        rig.policyd.kill()
-        found += dialogue(say, f"RCPT TO:<b2@example.com> => {AWAY}")
-        for case, told in ((INBOUND, SENT), (AUTH_ON_25, SENT), (PROPER, AWAY), (IN_CLEAR, AWAY)):
-            got = rig.converse(case).told
-            if not got.startswith(told):
-                found.append(f"while away, {case.does}: expected {told!r}, got {got!r}")
-        rig.policyd.start()
-        found += dialogue(say, "RCPT TO:<b3@example.com> => 250", "DATA => 250")
-    rig.policyd.decisions()
+    """the plug-in is SIGKILLed: 25 goes on, 587 defers; restarted, 587 works again"""
+    good, bad, _ = AWAY[rig.way]
+    plugin, = rig.plugins.values()
+    plugin.kill()
+    found = []
+    for case, told in ((INBOUND, SENT), (AUTH_ON_25, SENT), (PROPER, good), (IN_CLEAR, bad)):
+        if not (got := rig.converse(case).told).startswith(told):
+            found.append(f"while away, {case.does}: expected {told!r}, got {got!r}")
+    plugin.start()
+    rig.lines()
     return found + faults_of(rig, INBOUND, AUTH_ON_25, PROPER, IN_CLEAR)
 
 
 def clean_end(rig):
-    """SIGTERM ends policyd with status 0 and nothing from a sanitizer"""
-    status = rig.policyd.stop()
-    found = [f"exit status {status}"] if status else []
-    return found + re.findall(r".*(?:Sanitizer|runtime error).*", rig.policyd.logged())
-
-
-UPSETS = [mapped_address, exception_ends, deferred_mail_stays_in_the_queue, transaction_keeps_its_policy, broken_reload,
-          nothing_unexpected_in_the_mail_log, sudden_death, clean_end]
+    """SIGTERM ends the plug-ins with status 0 and nothing from a sanitizer"""
+    statuses = {plugin: plugin.stop() for plugin in rig.plugins.values()}
+    found = [f"{plugin.name}: exit status {status}" for plugin, status in statuses.items() if status]
+    return found + [said for plugin in statuses for said in re.findall(r".*(?:Sanitizer|runtime error).*", plugin.logged())]
