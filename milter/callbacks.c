@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "milter/facts.h"
+
 /*
  * Body, recipients and DATA are not asked for. CONNECT and header fields need no
  * reply; where the MTA wants one all the same, libmilter gives it. HELO gets one although
@@ -98,6 +100,15 @@ static sfsistat refuse(SMFICTX *ctx, const struct reply *r)
     return r->code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
+/* As much of it as matters, byte by byte: libmilter does not see to it that it has an end. */
+static struct str beginning(const char *command)
+{
+    size_t n = 0;
+    if (command && command[0] == TLS_HANDSHAKE)
+        n = command[1] == TLS_MAJOR_VERSION ? 2 : 1;
+    return (struct str){command, n};
+}
+
 static sfsistat on_unknown(SMFICTX *ctx, const char *command)
 {
     static const struct reply closing = {421, "4.7.0", "TLS begins with STARTTLS here; closing"};
@@ -106,8 +117,8 @@ static sfsistat on_unknown(SMFICTX *ctx, const char *command)
     if (!c)
         return SMFIS_CONTINUE;
     fetch(ctx, AT_HELO, c, &told);
-    return filter_unknown(filter, c, str_of(command), &told) ? refuse(ctx, &closing)
-                                                             : SMFIS_CONTINUE;
+    return filter_unknown(filter, c, beginning(command), &told) ? refuse(ctx, &closing)
+                                                                : SMFIS_CONTINUE;
 }
 
 static sfsistat on_mail(SMFICTX *ctx, char **argv)
@@ -115,6 +126,10 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
     struct connection *c = smfi_getpriv(ctx);
     struct told told;
     struct reply reply;
+    if (c && !c->policy) { /* libmilter passes over a CONNECT that does not come first */
+        fetch(ctx, AT_CONNECT, c, &told);
+        filter_connect(filter, c, NULL, &told);
+    }
     fetch(ctx, AT_MAIL, c, &told);
     switch (filter_mail(filter, c, str_of(argv[0]), &told, &reply)) {
     case ANSWER_REFUSE: return refuse(ctx, &reply);

@@ -15,13 +15,20 @@ struct connection *connection_new(bool our_lists)
     return c;
 }
 
+/* Nothing is left of a session before on the same connection. */
+static void forget(struct connection *c)
+{
+    free(c->listener_told);
+    free(c->helo);
+    *c = (struct connection){.policy = c->policy, .our_lists = c->our_lists};
+}
+
 void connection_free(struct connection *c)
 {
     if (!c)
         return;
     policy_unref(c->policy);
-    free(c->listener_told);
-    free(c->helo);
+    forget(c);
     free(c);
 }
 
@@ -83,16 +90,13 @@ static enum known tls_at_connect(const struct told *told)
 void connection_begins(struct connection *c, const struct sockaddr *sa, const struct told *told)
 {
     struct str name = macros_value(told, MACRO_DAEMON_NAME);
-    c->client = c->server = (struct addr){0};
-    c->client_port = c->server_port = 0;
+    forget(c);
     c->mta = told->mta;
     client(c, sa);
     if (!sa || sa->sa_family != AF_UNIX) /* there Sendmail claims port 25 */
         server(c, told);
     c->tls_at_connect = (uint8_t)tls_at_connect(told);
     /* A Postfix that was told no name gives its host name, which is none. */
-    free(c->listener_told);
-    c->listener_told = NULL;
     if (name.n && name.n <= LISTENER_TOLD_MAX && !str_eq(name, macros_value(told, MACRO_HOST_NAME)))
         c->listener_told = strndup(name.p, name.n);
 }

@@ -7,7 +7,8 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Sendmail writes some bytes as +XX (xtext, RFC 3461 4); what is no xtext stays as it is. */
+/* Sendmail writes some bytes as +XX (xtext, RFC 3461 4); what is no xtext stays as it is. Too long
+ * for `room`: unknown. */
 static struct str from_xtext(struct str s, char *room, size_t size)
 {
     struct buf b = {room, 0, size, false};
@@ -21,7 +22,7 @@ static struct str from_xtext(struct str s, char *room, size_t size)
         buf_char(&b, escaped ? (char)(high << 4 | low) : s.p[i]);
         i += escaped ? 2 : 0;
     }
-    return b.full ? s : buf_view(&b);
+    return b.full ? (struct str){NULL, 0} : buf_view(&b);
 }
 
 static void encryption(const struct told *told, const struct ciphers *ciphers, bool by_xclient,
@@ -51,7 +52,7 @@ static void authentication(const struct told *told, bool by_xclient, struct fact
     struct str mechanism = by_xclient ? (struct str){NULL, 0} : macros_value(told, MACRO_AUTH_TYPE);
     if (told->mta == MTA_SENDMAIL)
         user = from_xtext(user, texts->user, sizeof texts->user);
-    if (user.n || mechanism.n)
+    if (macros_know(told, MACRO_AUTH_AUTHEN) == KNOWN_VALUE || mechanism.n)
         session_auth(s, user, mechanism);
     else if (macros_know(told, MACRO_AUTH_AUTHEN) == KNOWN_NO)
         session_no_auth(s);
@@ -107,5 +108,5 @@ void facts_of_connection(const struct connection *c, const struct told *told, en
 
 bool facts_is_tls_hello(struct str command)
 {
-    return command.n >= 2 && command.p[0] == 0x16 && command.p[1] == 0x03;
+    return command.n >= 2 && command.p[0] == TLS_HANDSHAKE && command.p[1] == TLS_MAJOR_VERSION;
 }

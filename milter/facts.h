@@ -24,7 +24,8 @@ void facts_of_connection(const struct connection *c, const struct told *told, en
                          struct facts_texts *texts, struct session *ret);
 
 /* The first bytes of a TLS handshake where a command should be (RFC 8446 5.1: a
- * record of type handshake, 0x16, and version 3.x). */
+ * record of type handshake and version 3.x). */
+enum { TLS_HANDSHAKE = 0x16, TLS_MAJOR_VERSION = 0x03 };
 bool facts_is_tls_hello(struct str command);
 
 #endif

@@ -133,7 +133,7 @@ static enum answer_kind failed(struct filter *f, enum failure why, const struct 
 {
     struct now now = clock_now();
     failure(&f->life.failures, why, &now, f->socket.name, "at MAIL");
-    if (!on || failure_action(why, on->role) != ACTION_DEFER)
+    if (!on || on->mode == MODE_AUDIT || failure_action(why, on->role) != ACTION_DEFER)
         return ANSWER_PASS;
     *ret = (struct reply){.code = 451, .dsn = "4.3.0", .text = "Try again later"};
     return ANSWER_REFUSE;

@@ -14,6 +14,7 @@
 #include "edge/sock.h"
 
 static int ready_fd = -1;
+static pid_t parent;
 
 struct family {
     pid_t pid[SOCKETS_MAX];
@@ -92,11 +93,8 @@ static int look_after(struct family *f, int fd, const sigset_t *signals)
     return f->code;
 }
 
-static void grow_up(pid_t parent, const sigset_t *mask)
+static void grow_up(const sigset_t *mask)
 {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(EX_UNAVAILABLE); /* it died before it could be said */
     unsetenv("NOTIFY_SOCKET"); /* systemd listens to the first process alone */
     sigprocmask(SIG_SETMASK, mask, NULL);
 }
@@ -121,14 +119,14 @@ int processes_branch(struct daemon *d, unsigned count, unsigned *ret_which)
         log_fatal("not started: pipe: %s", strerror(errno));
         return EX_OSERR;
     }
-    pid_t parent = getpid();
+    parent = getpid();
     for (unsigned i = 0; i < count; i++) {
         pid_t pid = fork();
         if (pid == 0) {
             close(pipe_fd[0]);
             ready_fd = pipe_fd[1];
             signal(SIGUSR1, SIG_IGN); /* as before */
-            grow_up(parent, &before);
+            grow_up(&before);
             *ret_which = i;
             return -1;
         }
@@ -156,6 +154,10 @@ void processes_ready(void)
 {
     if (ready_fd < 0)
         return;
+    /* Not sooner: to become another user undoes it. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        kill(getpid(), SIGTERM); /* it died before that */
     while (write(ready_fd, "", 1) < 0 && errno == EINTR)
         ;
     close(ready_fd);

@@ -269,6 +269,120 @@ static void test_strictest_has_reply(void **state)
         assert_non_null(rules[i]);
 }
 
+/* Something that was seen: one finding, logged whatever the mode, and nothing is held back. */
+static void test_detected(void **state)
+{
+    (void)state;
+    struct verdict v;
+    for (enum stage stage = STAGE_CONNECT; stage < STAGE_COUNT; stage++)
+        for (int mode = 0; mode < MODE_COUNT; mode++) {
+            on->mode = (enum mode)mode;
+            struct session s = session(stage);
+            decide_detected(policy, &s, FINDING_NO_TLS_SEEN, &(struct now){0, 0}, &v);
+            assert_int_equal(v.action, ACTION_LOG);
+            assert_int_equal(v.would, ACTION_LOG);
+            assert_int_equal(v.held, HELD_NOT);
+            assert_int_equal(v.finding, FINDING_NO_TLS_SEEN);
+            assert_int_equal(v.broken, FINDING_BIT(FINDING_NO_TLS_SEEN));
+            assert_int_equal(v.excepted | v.trusted | v.no_data, 0);
+        }
+}
+
+static void test_detected_but(void **state)
+{
+    (void)state;
+    static const struct str user[] = {{"alice", 5}};
+    static const struct exception e = {
+        .allow = FINDING_BIT(FINDING_NO_TLS_SEEN), .until_us = 1000, .user_count = 1};
+    assert_true(exceptions_add(&policy->exceptions, &e, user));
+    static const struct {
+        int64_t wall_us;
+        const char *user;
+        enum finding finding;
+        bool broken, excepted;
+    } cases[] = {
+        {999, "alice", FINDING_NO_TLS_SEEN, false, true},
+        {1000, "alice", FINDING_NO_TLS_SEEN, true, false}, /* run out */
+        {999, "bob", FINDING_NO_TLS_SEEN, true, false},
+        {999, "", FINDING_NO_TLS_SEEN, true, false},
+        {999, "alice", FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, true, false},
+        {999, "alice", FINDING_NOT_SMTP, false, false}, /* ignored, see below */
+    };
+    struct verdict v;
+    on->action[FINDING_NOT_SMTP] = ACTION_IGNORE;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct session s = session(STAGE_HELO);
+        s.user = str_of(cases[i].user);
+        struct now now = {cases[i].wall_us, 0};
+        decide_detected(policy, &s, cases[i].finding, &now, &v);
+        finding_set bit = FINDING_BIT(cases[i].finding);
+        assert_int_equal(v.broken, cases[i].broken ? bit : 0);
+        assert_int_equal(v.excepted, cases[i].excepted ? bit : 0);
+        assert_int_equal(v.action, cases[i].broken ? ACTION_LOG : ACTION_IGNORE);
+        assert_int_equal(v.finding, cases[i].broken ? cases[i].finding : FINDING_COUNT);
+    }
+    struct session s = {.stage = STAGE_HELO, .server_port = 26}; /* nobody's port */
+    decide_detected(policy, &s, FINDING_NO_TLS_SEEN, &(struct now){0, 0}, &v);
+    assert_int_equal(v.broken | v.excepted, 0);
+    assert_int_equal(v.action, ACTION_IGNORE);
+    assert_int_equal(v.finding, FINDING_COUNT);
+    s = session(STAGE_HELO);
+    on->action[FINDING_AUTH_REQUIRED] = ACTION_NONE; /* cannot be said of that role */
+    decide_detected(policy, &s, FINDING_AUTH_REQUIRED, &(struct now){0, 0}, &v);
+    assert_int_equal(v.broken, 0);
+    /* whatever the policy says of it, something seen is not refused */
+    on->action[FINDING_AUTH_REQUIRED] = ACTION_REJECT;
+    decide_detected(policy, &s, FINDING_AUTH_REQUIRED, &(struct now){0, 0}, &v);
+    assert_int_equal(v.action, ACTION_LOG);
+    assert_int_equal(v.would, ACTION_LOG);
+}
+
+/* Whether TLS at once closes the connection is a verdict like others: audit holds it back. */
+static void test_detected_disconnect(void **state)
+{
+    (void)state;
+    static const struct {
+        bool disconnect;
+        enum mode mode;
+        enum finding finding;
+        enum action action, would;
+        enum held held;
+    } cases[] = {
+        {false, MODE_ENFORCE, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, ACTION_LOG, ACTION_LOG,
+         HELD_NOT},
+        {true, MODE_ENFORCE, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, ACTION_REJECT, ACTION_REJECT,
+         HELD_NOT},
+        {true, MODE_AUDIT, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, ACTION_LOG, ACTION_REJECT,
+         HELD_AUDIT},
+        {true, MODE_ENFORCE, FINDING_NO_TLS_SEEN, ACTION_LOG, ACTION_LOG, HELD_NOT},
+        {true, MODE_AUDIT, FINDING_NO_TLS_SEEN, ACTION_LOG, ACTION_LOG, HELD_NOT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct session s = session(STAGE_HELO);
+        struct verdict v;
+        on->disconnect_implicit_tls = cases[i].disconnect;
+        on->mode = cases[i].mode;
+        decide_detected(policy, &s, cases[i].finding, &(struct now){0, 0}, &v);
+        assert_int_equal(v.action, cases[i].action);
+        assert_int_equal(v.would, cases[i].would);
+        assert_int_equal(v.held, cases[i].held);
+        assert_int_equal(v.broken, FINDING_BIT(cases[i].finding));
+    }
+    static const struct exception e = {.allow = ~(finding_set)0, .until_us = 1, .user_count = 1};
+    static const struct str user[] = {{"alice", 5}};
+    assert_true(exceptions_add(&policy->exceptions, &e, user));
+    struct session s = session(STAGE_HELO);
+    struct verdict v;
+    s.user = STR("alice");
+    on->mode = MODE_ENFORCE;
+    decide_detected(policy, &s, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, &(struct now){0, 0}, &v);
+    assert_int_equal(v.action, ACTION_IGNORE); /* who may is not sent away */
+    on->action[FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT] = ACTION_IGNORE;
+    s.user = STR("bob");
+    decide_detected(policy, &s, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, &(struct now){0, 0}, &v);
+    assert_int_equal(v.action, ACTION_IGNORE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -285,6 +399,9 @@ int main(void)
         TEST(test_replies),
         TEST(test_strictest_has_reply),
         TEST(test_references),
+        TEST(test_detected),
+        TEST(test_detected_but),
+        TEST(test_detected_disconnect),
     };
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
 }
