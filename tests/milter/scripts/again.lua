@@ -1,0 +1,16 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- refused, then STARTTLS, then AUTH, in one session: each MAIL is decided by itself, and RSET between them changes nothing
+dofile(SCRIPTS .. "/common.lua")
+script(function()
+   local conn = connected("587")
+   helo(conn)
+   mail(conn, nil, SMFIR_REPLYCODE)
+   mail(conn, nil, SMFIR_REPLYCODE)
+   mt.abort(conn)
+   helo(conn, TLS)
+   mail(conn, TLS, SMFIR_REPLYCODE)
+   mail(conn, TLS_AND_AUTH, SMFIR_CONTINUE)
+   mt.abort(conn)
+   mail(conn, TLS_AND_AUTH, SMFIR_CONTINUE)
+   mt.disconnect(conn)
+end)
