@@ -79,6 +79,20 @@ static int open_socket(struct life *l, struct err *e)
     return sock_settle(settings(l), m->which, l->daemon.uid, l->daemon.gid, e);
 }
 
+/*
+ * libmilter waits in a thread of its own for the signals that end it, and its way to end takes up
+ * to five seconds and locks mutexes that it has destroyed. They are life's (edge/life.h), but
+ * the kernel may give one to whoever waits; so what stands here in place of the C
+ * library's function never has one. Nobody else in this program calls it.
+ */
+int sigwait(const sigset_t *signals, int *ret)
+{
+    (void)signals;
+    (void)ret;
+    for (;;)
+        pause();
+}
+
 /* Until the process ends, unless libmilter gives up by itself. With the lock, because once we
  * are stopping nobody waits for the signal any more. */
 static void *serve(void *arg)

@@ -221,6 +221,9 @@ static void serve(struct life *l)
 
 static void tear_down(struct life *l)
 {
+    sigset_t all; /* one more signal to end would end us before we are done */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     l->of->end(l);
     for (size_t i = 0; i < sizeof l->events / sizeof *l->events; i++)
         if (l->events[i])
