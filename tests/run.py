@@ -66,6 +66,7 @@ SUITES = {
         "dev/same": script("tests/mta/test_same.py"),
         "dev/milter-faults": script("tests/mta/test_milter_faults.py"),
         "dev/paste": script("tests/mta/test_paste.py"),
+        "dev/paste-milter": script("tests/mta/test_paste_milter.py"),
         "dev/demo": script("tests/mta/test_demo.py"),
         "dev/bench-selftest": script("tests/bench/selftest.py"),
     },
