@@ -48,15 +48,19 @@ def binds(family, address, port):
 HAVE_IPV6 = socket.has_ipv6 and binds(socket.AF_INET6, "::1", 0)
 
 
+PORTS = random.sample(range(12000, 32000), 20000)       # not yet given away: two rigs may start at the same time
+
+
 def free_ports(count):
     """Ports free on 127.0.0.1 and ::1, below the range from which the kernel gives ports to outgoing connections."""
     found = []
-    for port in random.sample(range(12000, 32000), 4000):
+    while PORTS and len(found) < count:
+        port = PORTS.pop()
         if binds(socket.AF_INET, "127.0.0.1", port) and (not HAVE_IPV6 or binds(socket.AF_INET6, "::1", port)):
             found.append(port)
-            if len(found) == count:
-                return found
-    raise Trouble(f"no {count} free ports between 12000 and 32000")
+    if len(found) < count:
+        raise Trouble(f"no {count} free ports between 12000 and 32000")
+    return found
 
 
 def listens(port):
