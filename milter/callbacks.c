@@ -43,7 +43,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
     return SMFIS_CONTINUE;
 }
 
-/* The context, made anew where a second session follows on one connection (QUIT_NC). */
+/* The context, made here for a peer that did not negotiate. */
 static struct connection *context(SMFICTX *ctx)
 {
     struct connection *c = smfi_getpriv(ctx);
