@@ -3,15 +3,7 @@
  * What the filter sees without being asked: TLS at once where STARTTLS is expected, a client that
  * said hello and left, a port that is not what the policy says.
  */
-#include "tests/unit/journal_help.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
-#include "edge/log.h"
-#include "milter/filter.h"
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#include "tests/unit/milter_help.h"
 
 /* ---- help ------------------------------------------------------------------- */
 
@@ -33,89 +25,14 @@ static const char policy_text[] =
     "  - {client: 203.0.113.17, allow: [no-tls-seen, implicit-tls-on-starttls-port,"
     " listener-mode-mismatch], until: 2999-12-31, reason: test, owner: test}\n";
 
-static struct config *config;
-static struct filter f;
-static struct str unread; /* what of the journal's ring no test has looked at */
-
-static struct config *parse(const char *text)
-{
-    struct problems ps = {0};
-    struct config *ret = config_parse(str_of(text), "test", &ps);
-    problems_free(&ps);
-    assert_non_null(ret);
-    return ret;
-}
-
 static int open_filter(void **state)
 {
-    struct err e;
-    unread = (struct str){NULL, 0};
-    if (set_up(state) != 0)
-        return -1;
-    log_open_socket("test", "/nowhere/log");
-    config = parse(policy_text);
-    config->journal = settings();
-    f = (struct filter){.life = {.policy = config->policy, .ciphers = ciphers_new(&e)},
-                        .wants_headers = true};
-    pthread_mutex_init(&f.life.lock, NULL);
-    return recorder_open(&f.life.recorder, config, "test", (uid_t)-1, (gid_t)-1, &e);
+    return filter_set_up(state, policy_text);
 }
 
-static int close_filter(void **state)
-{
-    recorder_free(&f.life.recorder);
-    ciphers_free(f.life.ciphers);
-    pthread_mutex_destroy(&f.life.lock);
-    config_free(config);
-    return tear_down(state);
-}
-
-static const char *const names[MACRO_COUNT] = {
-#define MACRO(stage, name, ...) [MACRO_##name] = #name,
-#include "milter/macros.def"
-#undef MACRO
-};
-
-/* "DAEMON_PORT=587|DAEMON_FLAGS=": a value, an empty one; the others are absent. */
-static struct told tell(const struct connection *c, enum macro_stage stage, const char *text)
-{
-    struct told t = {.stage = stage, .mta = c->mta, .our_lists = c->our_lists};
-    struct str rest = str_of(text);
-    while (rest.n) {
-        struct str value = str_cut(&rest, "|"), name = str_cut(&value, "=");
-        int m = name_index(names, MACRO_COUNT, name);
-        assert_true(m >= 0 && value.p);
-        t.value[m] = value;
-    }
-    if (stage == AT_CONNECT)
-        t.mta = macros_mta(t.value[MACRO_MTA_VERSION]);
-    return t;
-}
-
-#define POSTFIX "MTA_VERSION=Postfix 3.7.11|HOST_NAME=mx.example.test|DAEMON_ADDR=198.51.100.1|"
-#define SENDMAIL "MTA_VERSION=8.17.1.9|HOST_NAME=mx.example.test|DAEMON_ADDR=198.51.100.1|"
-
-#define SOMEBODY "192.0.2.17"
 #define TRUSTED "198.51.100.3"
 #define MONITOR "203.0.113.3"
 #define EXCEPTED "203.0.113.17"
-
-static struct connection *come(const char *address, bool our_lists, const char *macros)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(40000)};
-    inet_pton(AF_INET, address, &in.sin_addr);
-    struct connection *c = filter_open(&f, our_lists);
-    assert_non_null(c);
-    struct told told = tell(c, AT_CONNECT, macros);
-    filter_connect(&f, c, (struct sockaddr *)&in, &told);
-    return c;
-}
-
-static void helo(struct connection *c, const char *argument, const char *macros)
-{
-    struct told told = tell(c, AT_HELO, macros);
-    filter_helo(&f, c, argument, &told);
-}
 
 static void mail(struct connection *c, const char *macros)
 {
@@ -128,20 +45,6 @@ static bool unknown(struct connection *c, struct str command)
 {
     struct told told = tell(c, AT_HELO, "");
     return filter_unknown(&f, c, command, &told);
-}
-
-static void leave(struct connection *c)
-{
-    struct told told = tell(c, AT_HELO, "");
-    filter_close(&f, c, &told);
-}
-
-/* The next line of the journal; empty: there is none. */
-static struct str next_line(void)
-{
-    if (!unread.n)
-        unread = ring_text(f.life.recorder.journal);
-    return unread.n ? str_cut(&unread, "\n") : unread;
 }
 
 /* One "finding" in the journal, in a session before MAIL; `list`: "findings" or "excepted". */
@@ -162,8 +65,6 @@ static void expect_action(struct str line, const char *action, const char *would
     assert_field(line, "would", would);
     assert_field(line, "held", held);
 }
-
-#define expect_silence() assert_int_equal(next_line().n, 0)
 
 static uint64_t found(enum finding finding)
 {
@@ -400,7 +301,7 @@ static void test_monitors(void **state)
 }
 
 #undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, close_filter)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, filter_tear_down)
 
 int main(void)
 {

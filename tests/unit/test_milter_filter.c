@@ -3,15 +3,7 @@
  * What the filter answers, and what it writes down of that: sessions with macros as Postfix and
  * Sendmail send them, without libmilter. The journal's lines are read where its writer would.
  */
-#include "tests/unit/journal_help.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
-#include "edge/log.h"
-#include "milter/filter.h"
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#include "tests/unit/milter_help.h"
 
 /* ---- help ------------------------------------------------------------------- */
 
@@ -27,87 +19,13 @@ static const char policy_text[] =
     "  - {names: [nothing], port: 4587, role: submission,"
     " actions: {tls-required: ignore, auth-required: ignore}}\n";
 
-static struct config *config;
-static struct filter f;
-static struct str unread; /* what of the journal's ring no test has looked at */
-
-static struct config *parse(const char *text)
-{
-    struct problems ps = {0};
-    struct config *ret = config_parse(str_of(text), "test", &ps);
-    problems_free(&ps);
-    assert_non_null(ret);
-    return ret;
-}
-
 static int open_filter(void **state)
 {
-    struct err e;
-    unread = (struct str){NULL, 0};
-    if (set_up(state) != 0)
-        return -1;
-    log_open_socket("test", "/nowhere/log");
-    config = parse(policy_text);
-    config->journal = settings();
-    f = (struct filter){.life = {.policy = config->policy, .ciphers = ciphers_new(&e)},
-                        .wants_headers = true};
-    pthread_mutex_init(&f.life.lock, NULL);
-    return recorder_open(&f.life.recorder, config, "test", (uid_t)-1, (gid_t)-1, &e);
+    return filter_set_up(state, policy_text);
 }
 
-static int close_filter(void **state)
-{
-    recorder_free(&f.life.recorder);
-    ciphers_free(f.life.ciphers);
-    pthread_mutex_destroy(&f.life.lock);
-    config_free(config);
-    return tear_down(state);
-}
-
-static const char *const names[MACRO_COUNT] = {
-#define MACRO(stage, name, ...) [MACRO_##name] = #name,
-#include "milter/macros.def"
-#undef MACRO
-};
-
-/* "DAEMON_PORT=587|DAEMON_FLAGS=": a value, an empty one; the others are absent. */
-static struct told tell(const struct connection *c, enum macro_stage stage, const char *text)
-{
-    struct told t = {.stage = stage, .mta = c->mta, .our_lists = c->our_lists};
-    struct str rest = str_of(text);
-    while (rest.n) {
-        struct str value = str_cut(&rest, "|"), name = str_cut(&value, "=");
-        int m = name_index(names, MACRO_COUNT, name);
-        assert_true(m >= 0 && value.p);
-        t.value[m] = value;
-    }
-    if (stage == AT_CONNECT)
-        t.mta = macros_mta(t.value[MACRO_MTA_VERSION]);
-    return t;
-}
-
-#define POSTFIX "MTA_VERSION=Postfix 3.7.11|HOST_NAME=mx.example.test|DAEMON_ADDR=198.51.100.1|"
-#define SENDMAIL "MTA_VERSION=8.17.1.9|HOST_NAME=mx.example.test|DAEMON_ADDR=198.51.100.1|"
-#define OTHER "MTA_VERSION=Other 1.0|DAEMON_ADDR=198.51.100.1|"
 #define TLS13 "TLS_VERSION=TLSv1.3|CIPHER=TLS_AES_256_GCM_SHA384|CIPHER_BITS=256"
 #define ALICE "AUTH_TYPE=PLAIN|AUTH_AUTHEN=alice"
-
-static struct connection *come(bool our_lists, const char *macros)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(40000)};
-    inet_pton(AF_INET, "192.0.2.17", &in.sin_addr);
-    struct connection *c = filter_open(&f, our_lists);
-    assert_non_null(c);
-    struct told told = tell(c, AT_CONNECT, macros);
-    filter_connect(&f, c, (struct sockaddr *)&in, &told);
-    return c;
-}
-
-static void helo(struct connection *c, const char *argument, const char *macros)
-{
-    struct told told = tell(c, AT_HELO, macros);
-    filter_helo(&f, c, argument, &told);
-}
 
 static struct reply reply;
 
@@ -124,20 +42,6 @@ static void end_of_headers(struct connection *c)
     filter_end_of_headers(&f, c, &told);
 }
 
-static void leave(struct connection *c)
-{
-    struct told told = tell(c, AT_HELO, "");
-    filter_close(&f, c, &told);
-}
-
-/* The next line of the journal; empty: there is none. */
-static struct str next_line(void)
-{
-    if (!unread.n)
-        unread = ring_text(f.life.recorder.journal);
-    return unread.n ? str_cut(&unread, "\n") : unread;
-}
-
 static void expect_fields(struct str line, const char *event, const char *action,
                           const char *finding)
 {
@@ -145,8 +49,6 @@ static void expect_fields(struct str line, const char *event, const char *action
     assert_field(line, "action", action);
     assert_field(line, "finding", finding);
 }
-
-#define expect_silence() assert_int_equal(next_line().n, 0)
 
 /* ---- verdicts --------------------------------------------------------------- */
 
@@ -191,7 +93,7 @@ static void test_verdicts(void **state)
     for (size_t k = 0; k < COUNT(mtas); k++)
         for (size_t i = 0; i < COUNT(cases); i++) {
             snprintf(connect, sizeof connect, "%s%s", mtas[k], cases[i].port);
-            struct connection *c = come(true, connect);
+            struct connection *c = come(SOMEBODY, true, connect);
             enum answer_kind kind = mail(c, cases[i].macros);
             snprintf(text, sizeof text, "%u %s %s", reply.code, reply.dsn, reply.text);
             assert_string_equal(kind == ANSWER_REFUSE ? text : "", cases[i].reply);
@@ -214,12 +116,12 @@ static void test_verdicts(void **state)
 static void test_defer(void **state)
 {
     (void)state;
-    struct connection *c = come(true, POSTFIX "DAEMON_PORT=3587");
+    struct connection *c = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=3587");
     assert_int_equal(mail(c, ALICE), ANSWER_REFUSE);
     assert_int_equal(reply.code, 554); /* the stricter of two findings */
     assert_int_equal(mail(c, "AUTH_TYPE=XCLIENT|AUTH_AUTHEN=alice"), ANSWER_HEADERS);
     leave(c);
-    c = come(true, SENDMAIL "DAEMON_PORT=3587");
+    c = come(SOMEBODY, true, SENDMAIL "DAEMON_PORT=3587");
     c->policy->listeners[4]->action[FINDING_AUTH_REQUIRED] = ACTION_LOG;
     assert_int_equal(mail(c, ""), ANSWER_REFUSE);
     assert_int_equal(reply.code, 451);
@@ -241,7 +143,7 @@ static void test_unknown(void **state)
         {false, "DAEMON_NAME=MSA"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct connection *c = come(cases[i].our_lists, cases[i].connect);
+        struct connection *c = come(SOMEBODY, cases[i].our_lists, cases[i].connect);
         assert_int_equal(mail(c, ""), ANSWER_HEADERS);
         expect_fields(next_line(), "decision", "pass", NULL);
         assert_int_equal(mail(c, "TLS_VERSION=TLSv1"), ANSWER_REFUSE); /* told is told */
@@ -257,7 +159,7 @@ static void test_socket(void **state)
 {
     (void)state;
     snprintf(f.socket.listener, sizeof f.socket.listener, "submissions");
-    struct connection *c = come(true, SENDMAIL "DAEMON_FLAGS=s");
+    struct connection *c = come(SOMEBODY, true, SENDMAIL "DAEMON_FLAGS=s");
     assert_int_equal(mail(c, TLS13), ANSWER_REFUSE);
     struct str line = next_line();
     expect_fields(line, "decision", "reject", "auth-required");
@@ -286,7 +188,7 @@ static void test_headers_wanted(void **state)
         char connect[300];
         f.wants_headers = cases[i].journal;
         snprintf(connect, sizeof connect, POSTFIX "%s", cases[i].port);
-        struct connection *c = come(true, connect);
+        struct connection *c = come(SOMEBODY, true, connect);
         helo(c, cases[i].helo, "");
         assert_int_equal(mail(c, strstr(connect, "=25") ? "" : TLS13 "|" ALICE), cases[i].kind);
         leave(c);
@@ -300,7 +202,7 @@ static void test_long_helo(void **state)
     char name[300];
     memset(name, 'x', sizeof name);
     name[sizeof name - 1] = '\0';
-    struct connection *c = come(true, POSTFIX "DAEMON_PORT=587");
+    struct connection *c = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=587");
     helo(c, "client.test", "");
     mail(c, TLS13 "|" ALICE);
     assert_field(next_line(), "helo_name", "client.test");
@@ -315,7 +217,7 @@ static void test_long_helo(void **state)
 static void test_software(void **state)
 {
     (void)state;
-    struct connection *c = come(true, POSTFIX "DAEMON_PORT=587");
+    struct connection *c = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=587");
     assert_int_equal(mail(c, TLS13 "|" ALICE), ANSWER_HEADERS);
     assert_field(next_line(), "client_software", NULL);
     filter_header(c, STR("Subject"), STR("Mutt/2.2.9"));
@@ -338,7 +240,7 @@ static void test_software(void **state)
     assert_int_equal(mail(c, TLS13 "|" ALICE), ANSWER_PASS); /* known by now */
     assert_field(next_line(), "client_software", "mutt");
     leave(c);
-    c = come(true, POSTFIX "DAEMON_PORT=587");
+    c = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=587");
     filter_header(c, STR("X-Mailer"), STR("Microsoft Outlook Express 6.00.2900.5512"));
     end_of_headers(c);
     assert_field(next_line(), "client_software", "outlook-express");
@@ -346,7 +248,7 @@ static void test_software(void **state)
 }
 
 #undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, close_filter)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, filter_tear_down)
 
 int main(void)
 {

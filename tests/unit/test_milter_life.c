@@ -3,7 +3,7 @@
  * What happens around the filter's sessions: a reload, the end, memory that is short, other
  * threads.
  */
-#include "tests/unit/journal_help.h"
+#include "tests/unit/milter_help.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,9 +11,6 @@
 #include <sys/un.h>
 
 #include "edge/log.h"
-#include "milter/filter.h"
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* ---- help ------------------------------------------------------------------- */
 
@@ -24,84 +21,9 @@ static const char policy_text[] =
     "  - {names: [submission, MSA], port: 587, role: submission}\n"
     "  - {names: [submissions, TLSMSA], port: 465, role: submissions}\n";
 
-static struct config *config;
-static struct filter f;
-static struct str unread; /* what of the journal's ring no test has looked at */
-
-static struct config *parse(const char *text)
-{
-    struct problems ps = {0};
-    struct config *ret = config_parse(str_of(text), "test", &ps);
-    problems_free(&ps);
-    assert_non_null(ret);
-    return ret;
-}
-
 static int open_filter(void **state)
 {
-    struct err e;
-    unread = (struct str){NULL, 0};
-    if (set_up(state) != 0)
-        return -1;
-    log_open_socket("test", "/nowhere/log");
-    config = parse(policy_text);
-    config->journal = settings();
-    f = (struct filter){.life = {.policy = config->policy, .ciphers = ciphers_new(&e)},
-                        .wants_headers = true};
-    pthread_mutex_init(&f.life.lock, NULL);
-    return recorder_open(&f.life.recorder, config, "test", (uid_t)-1, (gid_t)-1, &e);
-}
-
-static int close_filter(void **state)
-{
-    recorder_free(&f.life.recorder);
-    ciphers_free(f.life.ciphers);
-    pthread_mutex_destroy(&f.life.lock);
-    config_free(config);
-    return tear_down(state);
-}
-
-static const char *const names[MACRO_COUNT] = {
-#define MACRO(stage, name, ...) [MACRO_##name] = #name,
-#include "milter/macros.def"
-#undef MACRO
-};
-
-/* "DAEMON_PORT=587|DAEMON_FLAGS=": a value, an empty one; the others are absent. */
-static struct told tell(const struct connection *c, enum macro_stage stage, const char *text)
-{
-    struct told t = {.stage = stage, .mta = c->mta, .our_lists = c->our_lists};
-    struct str rest = str_of(text);
-    while (rest.n) {
-        struct str value = str_cut(&rest, "|"), name = str_cut(&value, "=");
-        int m = name_index(names, MACRO_COUNT, name);
-        assert_true(m >= 0 && value.p);
-        t.value[m] = value;
-    }
-    if (stage == AT_CONNECT)
-        t.mta = macros_mta(t.value[MACRO_MTA_VERSION]);
-    return t;
-}
-
-#define POSTFIX "MTA_VERSION=Postfix 3.7.11|HOST_NAME=mx.example.test|DAEMON_ADDR=198.51.100.1|"
-#define SENDMAIL "MTA_VERSION=8.17.1.9|HOST_NAME=mx.example.test|DAEMON_ADDR=198.51.100.1|"
-#define OTHER "MTA_VERSION=Other 1.0|DAEMON_ADDR=198.51.100.1|"
-
-static struct connection *come(bool our_lists, const char *macros)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(40000)};
-    inet_pton(AF_INET, "192.0.2.17", &in.sin_addr);
-    struct connection *c = filter_open(&f, our_lists);
-    assert_non_null(c);
-    struct told told = tell(c, AT_CONNECT, macros);
-    filter_connect(&f, c, (struct sockaddr *)&in, &told);
-    return c;
-}
-
-static void helo(struct connection *c, const char *argument, const char *macros)
-{
-    struct told told = tell(c, AT_HELO, macros);
-    filter_helo(&f, c, argument, &told);
+    return filter_set_up(state, policy_text);
 }
 
 static _Thread_local struct reply reply;
@@ -119,22 +41,6 @@ static void end_of_headers(struct connection *c)
     filter_end_of_headers(&f, c, &told);
 }
 
-static void leave(struct connection *c)
-{
-    struct told told = tell(c, AT_HELO, "");
-    filter_close(&f, c, &told);
-}
-
-/* The next line of the journal; empty: there is none. */
-static struct str next_line(void)
-{
-    if (!unread.n)
-        unread = ring_text(f.life.recorder.journal);
-    return unread.n ? str_cut(&unread, "\n") : unread;
-}
-
-#define expect_silence() assert_int_equal(next_line().n, 0)
-
 /* ---- a policy for a session ------------------------------------------------- */
 
 static unsigned refs(struct policy *p)
@@ -149,10 +55,10 @@ static void test_policy_is_pinned(void **state)
                                    "exceptions:\n"
                                    "  - {client: 192.0.2.17, allow: [tls-required, auth-required],"
                                    " until: 2999-12-31, reason: test, owner: test}\n");
-    struct connection *before = come(true, POSTFIX "DAEMON_PORT=587");
+    struct connection *before = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=587");
     assert_int_equal(refs(config->policy), 2);
     f.life.policy = lenient->policy; /* a reload */
-    struct connection *after = come(true, POSTFIX "DAEMON_PORT=587");
+    struct connection *after = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=587");
     assert_int_equal(mail(before, ""), ANSWER_REFUSE);
     assert_field(next_line(), "policy", config->policy->digest);
     assert_int_equal(mail(after, ""), ANSWER_HEADERS);
@@ -214,7 +120,7 @@ static void test_close_alone(void **state)
     struct told told = tell(&any, AT_HELO, "");
     filter_close(&f, NULL, &told);
     assert_int_equal(f.counters.open, 0);
-    struct connection *c = come(true, POSTFIX "DAEMON_PORT=25");
+    struct connection *c = come(SOMEBODY, true, POSTFIX "DAEMON_PORT=25");
     assert_int_equal(f.counters.open, 1);
     leave(c);
     filter_close(&f, NULL, &told);
@@ -229,7 +135,7 @@ static void test_stopping(void **state)
     for (size_t i = 0; i < COUNT(failed); i++) {
         char connect[300];
         snprintf(connect, sizeof connect, POSTFIX "%s", failed[i].port);
-        struct connection *c = come(true, connect);
+        struct connection *c = come(SOMEBODY, true, connect);
         helo(c, "client.test", "");
         f.stopping = true;
         f.life.policy = other->policy;
@@ -240,17 +146,17 @@ static void test_stopping(void **state)
         end_of_headers(c);
         leave(c);
         f.life.policy = config->policy;
-        struct connection *late = come(true, connect);
+        struct connection *late = come(SOMEBODY, true, connect);
         helo(late, "client.test", "");
         expect_put_off(mail(late, ""), failed[i].kind);
         leave(late);
-        late = come(true, connect);
+        late = come(SOMEBODY, true, connect);
         helo(late, "client.test", "");
         leave(late);
         f.stopping = false;
     }
     f.stopping = true;
-    struct connection *named = come(true, SENDMAIL "DAEMON_NAME=MSA");
+    struct connection *named = come(SOMEBODY, true, SENDMAIL "DAEMON_NAME=MSA");
     expect_put_off(mail(named, "AUTH_TYPE=PLAIN"), ANSWER_REFUSE);
     leave(named);
     assert_int_equal(refs(config->policy), 1);
@@ -298,7 +204,7 @@ static void test_warnings(void **state)
         f.is_tcp = cases[i].is_tcp;
         config->policy->trusts_certificates = cases[i].certificates;
         for (int k = 0; k < 3; k++)
-            leave(come(cases[i].our_lists, cases[i].connect));
+            leave(come(SOMEBODY, cases[i].our_lists, cases[i].connect));
         assert_int_equal(received(fd, cases[i].words ? cases[i].words : "warning"),
                          cases[i].words != NULL);
     }
@@ -318,8 +224,9 @@ static void *drive(void *arg)
 {
     (void)arg;
     for (int i = 0; i < SESSIONS; i++) {
-        struct connection *c = come(i % 16 != 0, i % 2 ? POSTFIX "DAEMON_PORT=587"
-                                                       : SENDMAIL "DAEMON_PORT=587|DAEMON_FLAGS=s");
+        struct connection *c =
+            come(SOMEBODY, i % 16 != 0,
+                 i % 2 ? POSTFIX "DAEMON_PORT=587" : SENDMAIL "DAEMON_PORT=587|DAEMON_FLAGS=s");
         helo(c, i % 3 ? "client.test" : "smtpclient.apple", "");
         struct told told = tell(c, AT_HELO, "");
         filter_unknown(&f, c, STR("\x16\x03\x01"), &told);
@@ -384,7 +291,7 @@ static void test_threads(void **state)
 }
 
 #undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, close_filter)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, filter_tear_down)
 
 int main(void)
 {
