@@ -3,6 +3,7 @@
 
 #include <openssl/rand.h>
 
+#include "core/catalogue.h"
 #include "edge/log.h"
 
 /* ---- words -------------------------------------------------------------- */
@@ -146,10 +147,26 @@ static const char *tls_word(const struct session *s)
     return s->tls_version ? tls_version_name(s->tls_version) : "yes";
 }
 
+/* Findings that the client's setting for TLS would mend. */
+static const finding_set tls_setting =
+    FINDING_BIT(FINDING_TLS_REQUIRED) | FINDING_BIT(FINDING_CLEARTEXT_AUTH) |
+    FINDING_BIT(FINDING_NO_TLS_SEEN) | FINDING_BIT(FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT);
+
+/* What that setting is called in the client's own software, where that is known. */
+static void put_setting(struct buf *b, const struct session *s, enum finding f)
+{
+    const struct software_info *info =
+        tls_setting & FINDING_BIT(f) ? catalogue_by_id(s->software) : NULL;
+    const char *setting = info ? catalogue_setting(info, s->listener->role) : NULL;
+    if (setting)
+        buf_printf(b, "; in %s: %s%s", info->name, setting,
+                   info->evidence == EVIDENCE_NOT_CHECKED ? " (not checked)" : "");
+}
+
 static void log_finding(struct recorder *r, const struct session *s, const struct verdict *v,
                         enum finding f, const struct now *now)
 {
-    char address[PRIVACY_TEXT_MAX], name[PRIVACY_TEXT_MAX], more[64] = "";
+    char address[PRIVACY_TEXT_MAX], name[PRIVACY_TEXT_MAX], more[512] = "";
     struct buf a = BUF(address), u = BUF(name), m = BUF(more);
     const struct listener *on = s->listener;
     uint64_t left_out = 0;
@@ -157,6 +174,7 @@ static void log_finding(struct recorder *r, const struct session *s, const struc
         return;
     struct str client = privacy_address(r->privacy, s->client_text, &s->client, &a);
     struct str user = privacy_user(r->privacy, s->user, &u);
+    put_setting(&m, s, f);
     if (left_out)
         buf_printf(&m, " (and %llu like it since the last such line)",
                    (unsigned long long)left_out);

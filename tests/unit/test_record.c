@@ -175,7 +175,7 @@ static void test_decision(void **state)
                         "tls-required refused: client=192.0.2.17 user=alice "
                         "listener=submission:587 tls=none: the client sent mail without TLS; set "
                         "the client's connection security to STARTTLS on this port, or to SSL/TLS "
-                        "on port 465");
+                        "on port 465; in Mutt: smtp_url = smtp://..., ssl_force_tls (not checked)");
     assert_non_null(strstr(logged(), "cleartext-auth refused: "));
     assert_string_equal(logged(), "");
     assert_int_equal(r.counters.ended[ROLE_SUBMISSION][ENDING_REJECT], 1);
@@ -212,6 +212,40 @@ static void test_word_in_the_log(void **state)
     detect(&s, FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT);
     assert_non_null(strstr(logged(), "implicit-tls-on-starttls-port refused: "));
     assert_string_equal(logged(), "");
+}
+
+/* A line about TLS names the setting of a program that is known, and says where we only believe so.
+ */
+static void test_setting_in_the_log(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *software, *end[2];
+    } cases[] = {
+#define TLS "or to SSL/TLS on port 465"
+#define PASSWORD "then change the password"
+        {"k9-mail",
+         {TLS "; in K-9 Mail: Security: StartTLS", PASSWORD "; in K-9 Mail: Security: StartTLS"}},
+        {"thunderbird",
+         {TLS "; in Thunderbird: Connection security: STARTTLS (not checked)",
+          PASSWORD "; in Thunderbird: Connection security: STARTTLS (not checked)"}},
+        {"evolution", {TLS, PASSWORD}},
+        {"", {TLS, PASSWORD}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char user[2] = {(char)('a' + i), 0}; /* another one, so that the line is not left out */
+        struct session s = session(SOMEBODY, 587, STAGE_MAIL);
+        s.software = str_of(cases[i].software);
+        session_no_tls(&s);
+        session_auth(&s, str_of(user), STR("PLAIN"));
+        judge(&s);
+        for (int line = 0; line < 2; line++) { /* tls-required, cleartext-auth */
+            const char *text = logged();
+            size_t n = strlen(text), end = strlen(cases[i].end[line]);
+            assert_true(n >= end);
+            assert_string_equal(text + n - end, cases[i].end[line]);
+        }
+    }
 }
 
 static void test_not_journaled(void **state)
@@ -455,13 +489,11 @@ static void test_no_journal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_decision),        TEST(test_held),
-        TEST(test_word_in_the_log), TEST(test_not_journaled),
-        TEST(test_excepted),        TEST(test_excepted_on_smtp),
-        TEST(test_trusted),         TEST(test_before_mail),
-        TEST(test_listener_told),   TEST(test_finding),
-        TEST(test_finding_of_whom), TEST(test_counted_once),
-        TEST(test_software),        TEST(test_to_disk_and_back),
+        TEST(test_decision),           TEST(test_held),          TEST(test_word_in_the_log),
+        TEST(test_setting_in_the_log), TEST(test_not_journaled), TEST(test_excepted),
+        TEST(test_excepted_on_smtp),   TEST(test_trusted),       TEST(test_before_mail),
+        TEST(test_listener_told),      TEST(test_finding),       TEST(test_finding_of_whom),
+        TEST(test_counted_once),       TEST(test_software),      TEST(test_to_disk_and_back),
         TEST(test_no_journal),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
