@@ -10,7 +10,6 @@
 #include "milter/callbacks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "milter/facts.h"
 
@@ -85,8 +84,7 @@ static sfsistat on_helo(SMFICTX *ctx, char *argument)
     return SMFIS_CONTINUE;
 }
 
-/* A % begins nothing for us, but for libmilter and Sendmail it does (fact: one
- * alone makes Sendmail use a text of its own). */
+/* % is doubled: one alone makes Sendmail put a text of its own in the place of ours. */
 static sfsistat refuse(SMFICTX *ctx, const struct reply *r)
 {
     char code[4], dsn[sizeof r->dsn], text[2 * sizeof r->text];
