@@ -11,6 +11,7 @@ CORE     := $(wildcard common/core/*.c common/core/rules/*.c)
 EDGE     := $(wildcard common/config/*.c common/journal/*.c common/edge/*.c)
 POLICYD  := $(wildcard policyd/*.c)
 MILTER   := $(wildcard milter/*.c)
+AUDIT    := $(wildcard audit/*/*.c)
 CLI      := $(wildcard cli/*.c)
 UNIT     := $(wildcard tests/unit/*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
@@ -52,6 +53,7 @@ ALL_LDFLAGS  := $(FLAGS_$(V)) $(HARDEN_LINK) -Wl,--as-needed $(LDFLAGS)
 
 LIBS_EDGE   := -levent_core -lyaml -lssl -lcrypto -pthread
 LIBS_MILTER := -lmilter $(LIBS_EDGE)
+LIBS_AUDIT  := -lz -llzma $(LIBS_EDGE)
 
 object = $(patsubst %.c,$(B)/%.o,$(1))
 Q := $(if $(VERBOSE),,@)
@@ -81,6 +83,7 @@ $(B)/%.o: %.c Makefile VERSION
 
 $(B)/libcore.a: $(call object,$(CORE))
 $(B)/libedge.a: $(call object,$(EDGE))
+$(B)/libaudit.a: $(call object,$(AUDIT))
 $(B)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -95,9 +98,9 @@ $(B)/mailreeve-milter: $(call object,$(MILTER)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_MILTER)
 
-$(B)/mailreeve: $(call object,$(CLI)) $(B)/libedge.a $(B)/libcore.a
+$(B)/mailreeve: $(call object,$(CLI)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) $(LIBS_EDGE)
+	$(LINK) $(LIBS_AUDIT)
 
 # ---- tests -----------------------------------------------------------------
 PLUGIN_LIB  := $(filter-out %/main.c,$(POLICYD) $(MILTER))
@@ -105,13 +108,13 @@ UNIT_BIN    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(filter tests/unit/test_%
 UNIT_HELP   := $(filter-out tests/unit/test_%,$(UNIT))
 FUZZ_BIN    := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(FUZZ))
 
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PLUGIN_LIB)) $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PLUGIN_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) -lcmocka -ljansson $(LIBS_MILTER)
+	$(LINK) -lcmocka -ljansson -lmilter $(LIBS_AUDIT)
 
-$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PLUGIN_LIB)) $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PLUGIN_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) $(LIBS_MILTER)
+	$(LINK) -lmilter $(LIBS_AUDIT)
 
 # libFuzzer calls the target without a header.
 $(B)/tests/fuzz/%.o: WARNINGS += -Wno-missing-prototypes
@@ -149,7 +152,7 @@ fuzz:
 	@for f in $(basename $(notdir $(FUZZ))); do \
 	    mkdir -p build/fuzz/found-$$f; \
 	    clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined tests/fuzz/$$f.c \
-	        $(PLUGIN_LIB) $(EDGE) $(CORE) $(LIBS_MILTER) -o build/fuzz/$$f && \
+	        $(PLUGIN_LIB) $(AUDIT) $(EDGE) $(CORE) -lmilter $(LIBS_AUDIT) -o build/fuzz/$$f && \
 	    build/fuzz/$$f -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ \
 	        build/fuzz/found-$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done

@@ -8,6 +8,7 @@
 #define CONFIG_PATH "/etc/mailreeve/mailreeve.yaml"
 
 /* Each reads its own options with getopt_long() and returns the exit code (sysexits). */
+int cmd_audit(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -10,6 +10,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"audit", cmd_audit, "mail logs: who uses the wrong port or TLS mode, and what to change"},
     {"check", cmd_check, "is the configuration right, and what does it do?"},
     {"explain", cmd_explain, "one session: every rule's outcome, and what decided"},
     {"status", cmd_status, "what the daemons are doing"},

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the first bytes are that a client sent where a command was due. */
+#include "audit/dialect/fields.h"
+
+#include "audit/dialect/cursor.h"
+
+/* The next byte, an escape undone; -1 at the end, also of an escape that is cut. */
+static int next_byte(struct str *c)
+{
+    static const char named[] = "a\ab\bf\fn\nr\rt\tv\v\\\\\"\"";
+    if (c->n == 0)
+        return -1;
+    unsigned char b = (unsigned char)c->p[0];
+    skip(c, 1);
+    if (b != '\\' || c->n == 0)
+        return b == '\\' ? -1 : b;
+    unsigned v = 0, n = 0;
+    while (n < 3 && c->n && c->p[0] >= '0' && c->p[0] <= '7') {
+        v = v * 8 + (unsigned)(c->p[0] - '0');
+        skip(c, 1);
+        n++;
+    }
+    if (n)
+        return n == 3 ? (int)(v & 0xff) : -1;
+    const char *at = memchr(named, c->p[0], sizeof named - 1);
+    skip(c, 1);
+    return at && (at - named) % 2 == 0 ? (unsigned char)at[1] : -1;
+}
+
+/* RFC 8446 5.1: type 22, version 3.0 to 3.4. RFC 5246 E.2: an SSLv2 length with its high bit,
+ * type 1, and the version that is asked for, 3.x or 0.2. A C string ends at the first NUL, which
+ * Sendmail and Postfix 3.9 have behind a few bytes, so what is not there is not asked for. */
+static bool is_hello(const int b[5])
+{
+    if (b[0] == 22)
+        return b[1] == 3 && b[2] <= 4;
+    return b[0] >= 128 && b[2] == 1 && (b[3] == 3 || (b[3] == 0 && b[4] == 2));
+}
+
+static bool is_word(struct str s, const char *const *words)
+{
+    for (; *words; words++)
+        if (str_eq_nocase(s, str_of(*words)))
+            return true;
+    return false;
+}
+
+enum first_bytes first_bytes_of(struct str sent)
+{
+    static const char *const http[] = {"GET",    "POST",  "HEAD",  "PUT", "OPTIONS", "CONNECT",
+                                       "DELETE", "TRACE", "PATCH", "PRI", NULL};
+    static const char *const smtp[] = {
+        "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA",     "RSET",    "NOOP",     "QUIT", "VRFY",
+        "EXPN", "HELP", "ETRN", "AUTH", "BDAT", "STARTTLS", "XCLIENT", "XFORWARD", NULL};
+    struct str c = sent;
+    int b[5];
+    if (sent.n == 0)
+        return BYTES_NOT_TOLD;
+    for (int i = 0; i < 5; i++)
+        b[i] = next_byte(&c);
+    if (is_hello(b))
+        return BYTES_TLS;
+    size_t n = 0;
+    while (n < sent.n && sent.p[n] != ' ' && sent.p[n] != ':' && sent.p[n] != '\\')
+        n++;
+    struct str word = {sent.p, n};
+    char behind = n < sent.n ? sent.p[n] : ' ';
+    if (behind == ' ' && is_word(word, http))
+        return BYTES_HTTP;
+    if (behind != ':' && is_word(word, smtp))
+        return BYTES_SMTP;
+    for (size_t i = 0; i < n; i++)
+        if (word.p[i] < '!' || word.p[i] > '~')
+            return BYTES_OTHER;
+    /* RFC 5322 2.2; not "http://" */
+    return behind == ':' && n > 1 && (n + 1 == sent.n || sent.p[n + 1] != '/') ? BYTES_HEADER
+                                                                               : BYTES_OTHER;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/input/follow_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/now.h"
+
+enum {
+    LINES = 1000,    /* given in one step */
+    UNSURE_MAX = 50, /* a directory that changes with each look */
+    BOTH_S = 300,    /* a file that was rotated, and the next, both being written */
+    OLD_S = 60,      /* since its last writing: nobody writes it any more */
+};
+
+uint64_t follow_position(const struct file_follow *f)
+{
+    return f->tail.fd >= 0 ? f->base + f->tail.line_at : f->position;
+}
+
+struct place follow_here(const struct file_follow *f)
+{
+    return f->tail.fd >= 0 && f->tail.line_at ? tail_place(&f->tail) : f->before;
+}
+
+/* ---- one file after the other ---------------------------------------------------- */
+
+void follow_began(struct file_follow *f, uint64_t offset)
+{
+    char path[64];
+    f->base = f->position - offset;
+    f->begun = f->position;
+    f->sure = offset > 0 || f->forced;
+    f->forced = false;
+    f->grew_us = clock_us(CLOCK_MONOTONIC);
+    f->grown_to = f->tail.read_at;
+    f->both_us = 0;
+    f->broken = false;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", f->tail.fd);
+    if (f->inotify >= 0 && !f->tail.unpack)
+        f->watch = inotify_add_watch(f->inotify, path, IN_MODIFY | IN_ATTRIB);
+}
+
+static void close_tail(struct file_follow *f)
+{
+    f->position = follow_position(f);
+    if (f->watch >= 0)
+        inotify_rm_watch(f->inotify, f->watch);
+    f->watch = -1;
+    tail_close(&f->tail);
+}
+
+static bool is_again(struct file_follow *f, uint64_t offset)
+{
+    bool here = f->tail.device == f->told_device && f->tail.inode == f->told_inode;
+    if (here && offset >= f->told.offset)
+        f->again = false;
+    return f->again;
+}
+
+static bool give(struct file_follow *f, struct str line, uint64_t offset)
+{
+    struct follow *b = &f->follow;
+    struct buf room = BUF(b->room);
+    struct entry e;
+    if (f->tail.cut && !f->cut)
+        follow_say(b, "%s has a line of more than %d kB; the rest of such lines is not looked at",
+                   b->s.path, INPUT_LINE_MAX / 1024);
+    f->cut = f->cut || f->tail.cut;
+    entry_of_line(&b->stamps, line, &room, &e);
+    return follow_give(b, &e.line, f->base + offset, f->again && is_again(f, offset));
+}
+
+/* Half a line, of a file that is left. */
+static bool give_rest(struct file_follow *f)
+{
+    struct str line;
+    uint64_t offset = f->tail.line_at;
+    return f->tail.fd < 0 || !tail_rest(&f->tail, &line) || give(f, line, offset);
+}
+
+static void remember(struct file_follow *f)
+{
+    if (!f->tail.line_at)
+        return;
+    if (f->left_n == LEFT_MAX)
+        memmove(f->left, f->left + 1, --f->left_n * sizeof *f->left);
+    f->left[f->left_n++] = (struct left){tail_place(&f->tail), f->base, f->begun};
+}
+
+/* The tail is over; `next` comes now. */
+static enum step leave(struct file_follow *f, struct rotated *next, bool damaged)
+{
+    bool on = damaged || give_rest(f); /* half a line may say something else than the whole */
+    remember(f);
+    f->before = follow_here(f);
+    if (f->tail.device == f->told_device && f->tail.inode == f->told_inode)
+        f->again = false;
+    close_tail(f);
+    rotated_free(&f->queue);
+    f->queue = *next;
+    f->signature = next->signature;
+    return on ? STEP_ON : STEP_STOP;
+}
+
+static enum step open_next(struct file_follow *f)
+{
+    struct rotated_file *n = &f->queue.files[0];
+    bool broken = false;
+    errno = n->why;
+    bool opened = n->fd >= 0 && tail_open(&f->tail, n->fd, NULL, &broken);
+    if (opened)
+        follow_began(f, 0);
+    else
+        follow_say(&f->follow, "%s/%s cannot be read, and its lines are missing: %s", f->directory,
+                   n->name, strerror(errno));
+    rotated_drop(&f->queue, 0, 1);
+    return opened ? STEP_ON : STEP_WAIT;
+}
+
+/* ---- from a place on ------------------------------------------------------------- */
+
+/* Said once, and of a log that is not there only when that lasts: between a rotation and the next
+ * line that is so for a moment. */
+static void look_at_log(struct file_follow *f, enum rotated_log log)
+{
+    static const char *const texts[] = {
+        [LOG_FILE] = "is there again",
+        [LOG_ABSENT] = "is not there; waiting for it",
+        [LOG_DIRECTORY] = "is a directory; waiting for a file",
+        [LOG_NOT_A_FILE] = "is no ordinary file; waiting for one",
+        [LOG_DENIED] = "may not be read by us; waiting for the permission",
+    };
+    int64_t now = clock_us(CLOCK_MONOTONIC);
+    if (f->log != log)
+        f->log_us = now;
+    f->log = log;
+    bool lasts = now - f->log_us >= f->follow.s.quiet_ms * INT64_C(1000);
+    if (f->noted == log || (log == LOG_ABSENT && !lasts))
+        return;
+    f->noted = log;
+    follow_say(&f->follow, "%s %s", f->follow.s.path, texts[log]);
+}
+
+static bool list(struct file_follow *f, struct rotated *r)
+{
+    if (rotated_list(r, f->directory, f->name) == 0)
+        return true;
+    if (errno != EAGAIN)
+        look_at_log(f, errno == EACCES ? LOG_DENIED : LOG_ABSENT);
+    return false;
+}
+
+/* Which file has the place up to which all was told? */
+static bool find_told(struct file_follow *f, const struct rotated *r)
+{
+    size_t i = resume_find(r, &f->told);
+    if (i == r->n)
+        return false;
+    f->told_device = r->files[i].device;
+    f->told_inode = r->files[i].inode;
+    return true;
+}
+
+enum step follow_resume(struct file_follow *f, const struct place *at)
+{
+    struct place place = *at;
+    struct rotated r;
+    bool on = true, broken;
+    if (!list(f, &r))
+        return STEP_WAIT;
+    bool found = resume_keep(&r, &place, f->left, f->left_n);
+    if (f->again && !(found && find_told(f, &r))) {
+        rotated_free(&r);
+        f->again = false;
+        return follow_resume(f, &f->told);
+    }
+    if (!found)
+        on = give_rest(f);
+    close_tail(f);
+    f->lost = place.head_n && !found;
+    f->before = place;
+    if (found) {
+        if (tail_open(&f->tail, r.files[0].fd, &place, &broken))
+            follow_began(f, place.offset);
+        rotated_drop(&r, 0, f->tail.fd >= 0 ? 1 : r.n);
+    }
+    rotated_free(&f->queue);
+    f->queue = r;
+    f->signature = r.signature;
+    return on ? STEP_ON : STEP_STOP;
+}
+
+/* ---- the end of what is there ---------------------------------------------------- */
+
+static bool is_log(const struct file_follow *f)
+{
+    struct stat st;
+    return stat(f->follow.s.path, &st) == 0 && st.st_dev == f->tail.device &&
+           st.st_ino == f->tail.inode;
+}
+
+static bool has_content(const struct rotated *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->files[i].size)
+            return true;
+    return false;
+}
+
+/* Nobody writes the tail any more. */
+static bool is_quiet(struct file_follow *f)
+{
+    int64_t now = clock_us(CLOCK_MONOTONIC);
+    int64_t quiet = now - f->grew_us, asked = f->follow.s.quiet_ms * INT64_C(1000);
+    int64_t age = clock_us(CLOCK_REALTIME) - f->tail.mtime_ns / 1000;
+    if (!f->both_us)
+        f->both_us = now;
+    if (f->tail.unpack || quiet >= asked || age > OLD_S * US_PER_S)
+        return true;
+    if (now - f->both_us > BOTH_S * US_PER_S) {
+        follow_say(&f->follow, "%s was rotated, but the old file is still written; it is left now",
+                   f->follow.s.path);
+        f->forced = true;
+        return true;
+    }
+    if (asked - quiet < f->wait_us)
+        f->wait_us = asked - quiet;
+    return false;
+}
+
+/* What comes behind the tail. That is a matter of its inode, which nobody else can have while it is
+ * open, unless it was deleted. */
+static bool later(struct file_follow *f, struct rotated *r)
+{
+    struct place here = follow_here(f);
+    if (!list(f, r))
+        return false;
+    if (!resume_behind(r, f->tail.device, f->tail.inode) &&
+        resume_keep(r, &here, f->left, f->left_n))
+        rotated_drop(r, 0, 1);
+    return true;
+}
+
+static enum step at_end(struct file_follow *f, bool broken)
+{
+    struct rotated next;
+    if (f->tail.read_at != f->grown_to)
+        f->grew_us = clock_us(CLOCK_MONOTONIC);
+    f->grown_to = f->tail.read_at;
+    if (is_log(f)) {
+        look_at_log(f, LOG_FILE);
+        return STEP_WAIT;
+    }
+    if (!later(f, &next))
+        return STEP_WAIT;
+    look_at_log(f, next.log);
+    if (has_content(&next) && (broken || is_quiet(f)))
+        return leave(f, &next, broken);
+    rotated_free(&next);
+    return STEP_WAIT;
+}
+
+/* ---- one step -------------------------------------------------------------------- */
+
+/* Before the first line of a file. */
+static bool make_sure(struct file_follow *f)
+{
+    f->sure = f->signature == rotated_signature(f->directory, f->name) || ++f->unsure > UNSURE_MAX;
+    if (f->sure)
+        f->unsure = 0;
+    return f->sure;
+}
+
+static enum step changed(struct file_follow *f)
+{
+    struct place here = follow_here(f);
+    follow_say(&f->follow, "%s was truncated", f->follow.s.path);
+    remember(f);
+    return follow_resume(f, &here);
+}
+
+static enum step broken(struct file_follow *f)
+{
+    if (!f->broken)
+        follow_say(&f->follow, "a file of %s cannot be read to its end, and lines are missing: %s",
+                   f->follow.s.path, errno ? strerror(errno) : "it is damaged");
+    f->broken = true;
+    return at_end(f, true);
+}
+
+static enum step read_some(struct file_follow *f)
+{
+    struct str line;
+    f->follow.stamps.reference_us = f->tail.mtime_ns / 1000;
+    for (unsigned i = 0; i < LINES; i++) {
+        uint64_t offset = f->tail.line_at;
+        switch (tail_next(&f->tail, &line)) {
+        case TAIL_LINE:
+            if (!f->sure && !make_sure(f)) {
+                close_tail(f);
+                return follow_resume(f, &f->before);
+            }
+            if (!give(f, line, offset))
+                return STEP_STOP;
+            break;
+        case TAIL_END: return at_end(f, false);
+        case TAIL_CHANGED: return changed(f);
+        case TAIL_BROKEN: return broken(f);
+        }
+    }
+    return STEP_ON;
+}
+
+enum step follow_step(struct file_follow *f)
+{
+    if (f->tail.fd >= 0)
+        return read_some(f);
+    if (f->queue.n == 0) {
+        enum step s = follow_resume(f, &f->before);
+        if (s != STEP_ON)
+            return s;
+        look_at_log(f, f->queue.log);
+    }
+    return f->tail.fd >= 0 ? STEP_ON : f->queue.n ? open_next(f) : STEP_WAIT;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/session/names.h"
+
+#include <stdlib.h>
+
+#include "core/arena.h"
+
+/*
+ * What is longer is no name: user@host is at most 64 + 1 + 255 bytes (RFC 5321 4.5.3.1). With the
+ * limit of strings it bounds the memory.
+ */
+enum { TEXT_MAX = 320, FIRST_SLOTS = 1024, FIRST_TEXTS = 512, RECENT = 256 };
+
+struct slot {
+    uint32_t hash;
+    uint32_t id; /* 0: free */
+};
+
+struct names {
+    struct sipkey key;
+    struct arena arena;
+    struct slot *slots;
+    uint32_t mask; /* slots - 1 */
+    struct str *texts;
+    uint32_t count, room, max;
+    uint64_t overflow;
+    uint32_t recent[RECENT]; /* ids met lately: most strings are one of a few */
+};
+
+struct names *names_new(const struct sipkey *key, uint32_t max)
+{
+    struct names *n = calloc(1, sizeof *n);
+    if (!n)
+        return NULL;
+    *n = (struct names){.key = *key, .mask = FIRST_SLOTS - 1, .room = FIRST_TEXTS};
+    n->max = max < UINT32_MAX / 4 ? max : UINT32_MAX / 4;
+    n->slots = calloc(FIRST_SLOTS, sizeof *n->slots);
+    n->texts = calloc(FIRST_TEXTS, sizeof *n->texts);
+    if (!n->slots || !n->texts) {
+        names_free(n);
+        return NULL;
+    }
+    n->texts[n->count++] = STR("");
+    n->texts[n->count++] = STR("(more)");
+    return n;
+}
+
+void names_free(struct names *n)
+{
+    if (!n)
+        return;
+    arena_free(&n->arena);
+    free(n->slots);
+    free(n->texts);
+    free(n);
+}
+
+/* The slot of that string, or the free one where it belongs. There is always a free one. */
+static struct slot *find(const struct names *n, uint32_t hash, struct str s)
+{
+    for (uint32_t i = hash & n->mask;; i = (i + 1) & n->mask) {
+        struct slot *at = &n->slots[i];
+        if (!at->id || (at->hash == hash && str_eq(n->texts[at->id], s)))
+            return at;
+    }
+}
+
+/* At most half full. */
+static bool grow_slots(struct names *n)
+{
+    uint32_t mask = 2 * n->mask + 1;
+    struct slot *slots = calloc((size_t)mask + 1, sizeof *slots);
+    if (!slots)
+        return false;
+    for (uint32_t i = 0; i <= n->mask; i++) {
+        uint32_t at = n->slots[i].hash & mask;
+        while (n->slots[i].id && slots[at].id)
+            at = (at + 1) & mask;
+        if (n->slots[i].id)
+            slots[at] = n->slots[i];
+    }
+    free(n->slots);
+    n->slots = slots;
+    n->mask = mask;
+    return true;
+}
+
+static bool make_room(struct names *n)
+{
+    if (2 * n->count > n->mask && !grow_slots(n))
+        return false;
+    if (n->count < n->room)
+        return true;
+    struct str *texts = realloc(n->texts, 2 * (size_t)n->room * sizeof *texts);
+    if (!texts)
+        return false;
+    n->texts = texts;
+    n->room *= 2;
+    return true;
+}
+
+static uint32_t hash_of(const struct names *n, struct str s)
+{
+    return (uint32_t)siphash(&n->key, s.p, s.n);
+}
+
+/* Needs no key: who aims at one place makes us look further, as if it were not there. */
+static uint32_t *recent(struct names *n, struct str s)
+{
+    uint64_t first = 0, last = 0;
+    size_t at = s.n < sizeof last ? 0 : s.n - sizeof last;
+    memcpy(&first, s.p, s.n < sizeof first ? s.n : sizeof first);
+    memcpy(&last, s.p + at, s.n - at);
+    return &n->recent[((first ^ last * 3) * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
+}
+
+static uint32_t intern(struct names *n, struct str s)
+{
+    if (s.n > TEXT_MAX) {
+        n->overflow++;
+        return NAMES_MORE;
+    }
+    uint32_t hash = hash_of(n, s);
+    struct slot *at = find(n, hash, s);
+    if (at->id)
+        return at->id;
+    char *copy = n->count - 2 < n->max && make_room(n) ? arena_strdup(&n->arena, s) : NULL;
+    if (!copy) {
+        n->overflow++;
+        return NAMES_MORE;
+    }
+    n->texts[n->count] = (struct str){copy, s.n};
+    *find(n, hash, s) = (struct slot){hash, n->count};
+    return n->count++;
+}
+
+uint32_t names_id(struct names *n, struct str s)
+{
+    if (s.n == 0)
+        return 0;
+    uint32_t *lately = recent(n, s);
+    if (!str_eq(n->texts[*lately], s))
+        *lately = intern(n, s);
+    return *lately;
+}
+
+uint32_t names_find(const struct names *n, struct str s)
+{
+    return s.n && s.n <= TEXT_MAX ? find(n, hash_of(n, s), s)->id : 0;
+}
+
+struct str names_text(const struct names *n, uint32_t id)
+{
+    return n->texts[id < n->count ? id : NAMES_MORE];
+}
+
+uint64_t names_overflow(const struct names *n)
+{
+    return n->overflow;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mailreeve audit --lines: what was understood of each line, and what each session came to. Nothing
+ * of a line is repeated but what the table of messages names: a log can hold passwords.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "cli/audit.h"
+#include "core/now.h"
+#include "edge/log.h"
+#include "journal/json.h"
+
+enum { SESSIONS_MAX = 1000 * 1000, TEXT_MAX = 2048 };
+
+struct ended {
+    struct seen seen;
+    uint64_t number;
+    int64_t last_us;
+};
+
+struct lines {
+    struct reading reading;
+    struct audit_sources sources;
+    bool json;
+    struct ended *ended;
+    size_t count, room;
+    uint64_t left_out;
+};
+
+static void closed(void *context, const struct closed_session *c)
+{
+    struct lines *x = context;
+    if (x->count == x->room && x->room < SESSIONS_MAX) {
+        size_t room = x->room ? 2 * x->room : 1024;
+        struct ended *more = realloc(x->ended, room * sizeof *more);
+        if (more)
+            x->ended = more, x->room = room;
+    }
+    if (x->count == x->room)
+        x->left_out++;
+    else
+        x->ended[x->count++] = (struct ended){*c->seen, c->number, c->last_us};
+}
+
+/* ---- a line ----------------------------------------------------------------------- */
+
+static const char *const first_words[] = {
+    [BYTES_NOT_TOLD] = NULL, [BYTES_TLS] = "tls",       [BYTES_SMTP] = "smtp",
+    [BYTES_HTTP] = "http",   [BYTES_HEADER] = "header", [BYTES_OTHER] = "other",
+};
+
+/* The details of a message, by name; each text is of the log, or a constant. */
+static unsigned details(const struct message *m, struct buf *address, struct str names[16],
+                        struct str values[16])
+{
+    unsigned n = 0;
+    addr_format(address, &m->client);
+    const struct {
+        struct str name, value;
+    } all[] = {
+        {STR("listener"), m->listener},
+        {STR("client"), buf_view(address)},
+        {STR("name"), m->client_name},
+        {STR("user"), m->kind == MESSAGE_AUTH ? m->user : STR("")},
+        {STR("mechanism"), m->mechanism},
+        {STR("tls"), m->tls_version},
+        {STR("cipher"), m->cipher},
+        {STR("after"), m->after},
+        {STR("bytes"), str_of(first_words[m->first])},
+        {STR("handshake"),
+         m->reason.handshake ? str_of(handshake_words[m->reason.handshake]) : STR("")},
+        {STR("reason"), str_of(m->reason.text)},
+    };
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i].value.n) {
+            names[n] = all[i].name;
+            values[n++] = all[i].value;
+        }
+    }
+    return n;
+}
+
+static void print_line(const struct lines *x, const struct message *m, uint64_t line,
+                       uint64_t session, struct str shape)
+{
+    char text[TEXT_MAX], address[64];
+    struct buf b = BUF(text), a = BUF(address);
+    struct str names[16], values[16];
+    unsigned n = details(m, &a, names, values);
+    const char *kind = m->kind == MESSAGE_NONE ? "unknown" : message_words[m->kind];
+    if (m->kind == MESSAGE_NONE && shape.n)
+        names[n] = STR("shape"), values[n++] = shape;
+    if (x->json)
+        buf_printf(&b, "{\"line\":%" PRIu64 ",\"session\":%" PRIu64 ",\"kind\":\"%s\"", line,
+                   session, kind);
+    else if (session)
+        buf_printf(&b, "%8" PRIu64 " %8" PRIu64 "  %-12s", line, session, kind);
+    else
+        buf_printf(&b, "%8" PRIu64 " %8s  %-12s", line, "-", kind);
+    for (unsigned i = 0; i < n; i++) {
+        if (x->json) {
+            buf_printf(&b, ",\"%s\":", names[i].p);
+            json_put_string(&b, values[i]);
+        } else {
+            buf_printf(&b, " %s=", names[i].p);
+            log_sanitise(&b, values[i]);
+        }
+    }
+    printf("%.*s%s\n", (int)b.n, b.p, x->json ? "}" : "");
+}
+
+static bool take(void *context, const struct log_line *l, uint64_t line)
+{
+    struct lines *x = context;
+    struct message m;
+    char text[SHAPE_TEXT_MAX];
+    struct buf shape = BUF(text);
+    uint64_t ours = x->reading.ours;
+    uint64_t session = reading_line(&x->reading, l, line, &m);
+    if (x->reading.ours == ours)
+        return true; /* another program's */
+    if (m.kind == MESSAGE_NONE && shape_matters(l->text))
+        shape_write(&shape, l->text);
+    print_line(x, &m, line, session, buf_view(&shape));
+    return true;
+}
+
+/* ---- a session -------------------------------------------------------------------- */
+
+static void put_words(struct buf *b, bool json, const char *name, uint32_t set, int count,
+                      const char *(*word)(int i))
+{
+    const char *sep = json ? "[" : "";
+    if (!set)
+        return;
+    buf_printf(b, json ? ",\"%s\":" : " %s=", name);
+    for (int i = 0; i < count; i++) {
+        if (set & (uint32_t)1 << i) {
+            buf_printf(b, json ? "%s\"%s\"" : "%s%s", sep, word(i));
+            sep = ",";
+        }
+    }
+    if (json)
+        buf_char(b, ']');
+}
+
+static const char *finding_word(int i)
+{
+    return findings[i].id;
+}
+static const char *doubt_word(int i)
+{
+    return doubts[i].id;
+}
+
+static void print_ended(const struct lines *x, const struct judge *j, const struct ended *e)
+{
+    char text[TEXT_MAX];
+    struct buf b = BUF(text);
+    struct judged judged;
+    judge(j, &e->seen, e->last_us, &judged);
+    const char *mode = tls_mode_names[judged.mode];
+    if (x->json)
+        buf_printf(&b, "{\"ended\":%" PRIu64 ",\"mode\":\"%s\"", e->number, mode);
+    else
+        buf_printf(&b, "%8s %8" PRIu64 "  %-12s mode=%s", "", e->number, "ended", mode);
+    if (judged.listener)
+        buf_printf(&b, x->json ? ",\"role\":\"%s\",\"port\":%u" : " role=%s port=%u",
+                   role_names[judged.listener->role], (unsigned)judged.listener->port);
+    put_words(&b, x->json, "findings", judged.found, FINDING_COUNT, finding_word);
+    put_words(&b, x->json, "likely", judged.likely, FINDING_COUNT, finding_word);
+    put_words(&b, x->json, "doubts", judged.doubts, DOUBTS, doubt_word);
+    if (refuses(judged.would))
+        buf_printf(&b, x->json ? ",\"would\":\"%s\",\"because\":\"%s\"" : " would=%s because=%s",
+                   action_names[judged.would], findings[judged.because].id);
+    printf("%.*s%s\n", (int)b.n, b.p, x->json ? "}" : "");
+}
+
+int audit_lines(const struct audit_options *o, const struct audit_policy *p)
+{
+    static struct lines x;
+    struct err err = {""};
+    x.json = o->output == OUTPUT_JSON;
+    if (reading_open(&x.reading, o->since_us, closed, &x, &err) < 0) {
+        fprintf(stderr, "mailreeve audit: %s\n", err.text);
+        return EX_OSERR;
+    }
+    if (!x.json)
+        printf("%8s %8s  %-12s\n", "line", "session", "what");
+    audit_sources_read(&x.sources, o, take, &x);
+    sessions_end(x.reading.sessions);
+    audit_resolve(&x.reading, o, p);
+    struct judge j = {p->policy, &x.reading.listeners, x.reading.names, p->ciphers};
+    for (size_t i = 0; i < x.count; i++)
+        print_ended(&x, &j, &x.ended[i]);
+    if (x.left_out)
+        audit_problem(&x.sources, "%" PRIu64 " sessions more are not shown", x.left_out);
+    for (unsigned i = 0; i < x.sources.problem_count; i++)
+        fprintf(stderr, "mailreeve audit: %s\n", x.sources.problems[i]);
+    int ended = x.sources.failed ? EX_NOINPUT : x.reading.ours ? EX_OK : EX_DATAERR;
+    free(x.ended);
+    reading_close(&x.reading);
+    audit_sources_free(&x.sources);
+    return ended;
+}

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private Postfix and a private Sendmail without Mailreeve, for real clients, and their logs by client and mode.
+
+A client has a source address of its own in every mode (from_address.c), and a user of its own, so that its lines are
+found again. Which they are is worked out here once more, by hand: the audit's own join is what is tested.
+"""
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+import certs
+import dovecot
+import tree
+from clients import CLIENTS, MODES, SENDER_DOMAIN, UNPACKED, Order
+from daemons import Trouble, Workshop, free_ports, wait_for
+from listeners import ASK_FIRST, ASK_IF_AUTHENTICATED, AUTH, SMTP, SUBMISSION, SUBMISSIONS, Listener
+from postfix import Postfix, master_cf
+from sendmail import SASLPASSWD, Sendmail
+
+PASSWORD = "Wh1te-elephant"         # is to be in no log
+AT_A_TIME = 16                      # most of them wait
+
+
+class Alone(Listener):
+    """A listener of an MTA that nobody has told of Mailreeve, and that logs no client's port, as it is by default."""
+
+    def settings(self, sockets):
+        told = {*ASK_FIRST, *ASK_IF_AUTHENTICATED}
+        return {**{name: value for name, value in super().settings(sockets).items() if name not in told},
+                "smtpd_client_port_logging": "no"}
+
+    def sendmail_options(self):
+        return super().sendmail_options().partition(", InputMailFilters=")[0]
+
+
+# Several have one name in the log: they are the same port of servers that are set up differently.
+SMTP_LOG, SUBMISSION_LOG = {"syslog_name": "postfix/smtp"}, {"syslog_name": "postfix/submission"}
+LISTENERS = {
+    "postfix": [
+        Alone("smtp", 25, SMTP, AUTH),
+        Alone("smtp-quiet", 25, SMTP, SMTP_LOG),
+        Alone("submission", 587, SUBMISSION, {"smtputf8_enable": "no"}),
+        Alone("submission-utf8", 587, SUBMISSION, SUBMISSION_LOG),
+        Alone("submission-encrypt", 587, SUBMISSION,
+              {**SUBMISSION_LOG, "smtpd_tls_security_level": "encrypt", "smtpd_tls_auth_only": "yes"}),
+        Alone("submission-modern", 587, SUBMISSION,
+              {**SUBMISSION_LOG, "smtpd_tls_protocols": ">=TLSv1.2", "smtpd_tls_mandatory_protocols": ">=TLSv1.2"}),
+        Alone("submissions", 465, SUBMISSIONS),
+    ],
+    "sendmail": [
+        Alone("smtp", 25, SMTP, context="MTA", sendmail=""),
+        Alone("smtp-quiet", 25, SMTP, context="MTA", sendmail="A"),
+        Alone("submission", 587, SUBMISSION, context="MSA"),
+        Alone("submissions", 465, SUBMISSIONS, context="TLSMSA"),
+    ],
+}
+
+
+def user(client):
+    return f"{client.name}@{SENDER_DOMAIN}"
+
+
+def cases(mta):
+    """(client, mode) of all that is played on an MTA."""
+    there = {listener.name for listener in LISTENERS[mta]}
+    return [(client, mode) for mode in MODES if mode.listener in there for client in mode.by or CLIENTS
+            if mode.name not in client.cannot]
+
+
+@dataclasses.dataclass
+class Played:
+    mta: str
+    client: str
+    mode: str
+    address: str
+    lines: list             # of the log
+    said: str               # by the client
+
+
+class Stand:
+    """Both MTAs, or one; a context manager."""
+
+    def __init__(self, mtas=("postfix", "sendmail")):
+        if os.geteuid() != 0:
+            raise Trouble("this starts a private Postfix and Sendmail, which have to begin as root; run it as root")
+        for package in (package for mta in mtas for package in tree.NEEDED[mta]):
+            tree.check(package)
+        for package, file in UNPACKED.items():
+            if not os.path.exists(tree.path(package, file)):
+                raise Trouble(f"{package} is not in {tree.TREES}; run: make deps")
+        self.workshop, self.ports, self.mta = Workshop(), {}, {}
+        try:
+            self.certificates = certs.make_all(self.workshop.folder("certificates"))
+            self.preload = str(self.workshop.path / "from_address.so")
+            subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", self.preload,
+                            pathlib.Path(__file__).with_name("from_address.c")], check=True)
+            for mta in mtas:
+                self.start(mta)
+        except BaseException:
+            self.workshop.__exit__(None, None, None)
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        self.workshop.__exit__(*problem)
+
+    def start(self, mta):
+        listeners = LISTENERS[mta]
+        for listener, port in zip(listeners, free_ports(len(listeners))):
+            listener.port = self.ports[mta, listener.name] = port
+        {"postfix": self.start_postfix, "sendmail": self.start_sendmail}[mta](listeners)
+
+    def start_postfix(self, listeners):
+        sasl = dovecot.start(self.workshop)
+        with open(self.workshop.path / "dovecot" / "users", "a") as users:
+            users.writelines(f"{user(client)}:{{PLAIN}}{PASSWORD}::::::\n" for client in CLIENTS)
+        self.mta["postfix"] = Postfix(self.workshop)
+        self.mta["postfix"].start([each.port for each in listeners], master_cf(listeners, {}),
+                                  self.certificates["server"], sasl)
+
+    def start_sendmail(self, listeners):
+        self.mta["sendmail"] = sendmail = Unplugged(self.workshop)
+        sendmail.start(listeners, self.certificates, None)
+        for client in CLIENTS:
+            name, _, realm = user(client).partition("@")
+            sendmail.command(SASLPASSWD, "-p", "-c", "-f", sendmail.folder / "users", "-u", realm, name, input=PASSWORD)
+
+    def play(self, mta, client, mode, address):
+        """Let one client do one thing; what it printed."""
+        home = self.workshop.folder(f"home-{mta}-{client.name}-{mode.name}")
+        return client.run(Order(self.ports[mta, mode.listener], mode.tls, mode.login, mode.old, user(client), PASSWORD,
+                                str(self.certificates[mode.believes].file), home, mode.patience), address, self.preload)
+
+    def play_all(self, chosen):
+        """Let clients do what they do, many at a time. chosen: (mta, client, mode). Returns a list of Played."""
+        addresses = [f"127.1.{number // 250 + 1}.{number % 250 + 1}" for number in range(len(chosen))]
+        with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+            said = list(pool.map(self.play, *zip(*chosen), addresses))
+        for mta in self.mta.values():
+            mta.settle()
+        lines = {name: by_address(name, mta.logged()) for name, mta in self.mta.items()}
+        return [Played(mta, client.name, mode.name, address, lines[mta].get(address, []), words)
+                for (mta, client, mode), address, words in zip(chosen, addresses, said)]
+
+
+class Unplugged(Sendmail):
+    """A Sendmail without a filter: one is defined, as the rig's are, but no daemon has it."""
+
+    def settle(self):
+        """Wait until no session's process is left, and until its last words have gone through the log."""
+        wait_for("Sendmail's sessions to end", lambda: not children(self.daemon.pid), 30)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.sendto(b"<22>settled", str(self.folder / "dev" / "log"))
+        wait_for("the log to be written", lambda: self.logged().endswith("settled\n"))
+
+
+def children(parent):
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found += [stat] if int(stat.read_text().rpartition(")")[2].split()[1]) == parent else []
+        except OSError:
+            pass                        # it has just ended
+    return found
+
+
+LINE = re.compile(r"[^\[]+\[(\d+)\]: (.*)")
+ADDRESS = re.compile(r"\[(127\.1\.\d+\.\d+)\]")
+
+
+def by_address(mta, log):
+    """{client's address: its lines}. Postfix: a process is a session from "connect" to "disconnect"; Sendmail: a process
+    is a session."""
+    found, of_process = {}, {}
+    for line in log.splitlines():
+        if not (parts := LINE.match(line)):
+            continue
+        process, text = parts.groups()
+        if (named := ADDRESS.search(line)) and (mta == "sendmail" or text.startswith("connect from ")):
+            of_process[process] = found.setdefault(named[1], [])
+        if process in of_process:
+            of_process[process].append(line)
+        if mta == "postfix" and text.startswith("disconnect from "):
+            of_process.pop(process, None)
+    return found
