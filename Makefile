@@ -145,6 +145,7 @@ bench:
 	$(MAKE) V=rel all bench-programs
 	python3 tests/bench/bench.py $(if $(QUICK),--quick)
 	python3 tests/bench/bench_milter.py $(if $(QUICK),--quick)
+	python3 tests/bench/bench_audit.py $(if $(QUICK),--quick)
 
 # One libFuzzer process after the other; what they find goes into the corpus by hand.
 FUZZ_S ?= 60
@@ -169,6 +170,7 @@ deps:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
 	python3 tests/mta/tree.py
+	python3 tests/mta/clients.py --fetch
 	python3 tests/fail2ban/test_fail2ban.py --fetch
 
 # ---- installing ---------------------------------------------------------------

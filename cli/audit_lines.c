@@ -69,8 +69,7 @@ static unsigned details(const struct message *m, struct buf *address, struct str
         {STR("cipher"), m->cipher},
         {STR("after"), m->after},
         {STR("bytes"), str_of(first_words[m->first])},
-        {STR("handshake"),
-         m->reason.handshake ? str_of(handshake_words[m->reason.handshake]) : STR("")},
+        {STR("handshake"), str_of(handshake_ids[m->reason.handshake])},
         {STR("reason"), str_of(m->reason.text)},
     };
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {

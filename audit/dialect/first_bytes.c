@@ -37,6 +37,13 @@ static bool is_hello(const int b[5])
     return b[0] >= 128 && b[2] == 1 && (b[3] == 3 || (b[3] == 0 && b[4] == 2));
 }
 
+/* smtpd takes what stands behind a newline for a line of its own, and one is in the list of
+ * signatures that OpenSSL offers: 0x080a, and then 0x080b, 0x0804, 0x0805 (RFC 8446 4.2.3). */
+static bool is_signatures(const int b[5])
+{
+    return b[0] == 8 && b[1] == 11 && b[2] == 8 && b[3] == 4 && b[4] == 8;
+}
+
 static bool is_word(struct str s, const char *const *words)
 {
     for (; *words; words++)
@@ -54,12 +61,12 @@ enum first_bytes first_bytes_of(struct str sent)
         "EXPN", "HELP", "ETRN", "AUTH", "BDAT", "STARTTLS", "XCLIENT", "XFORWARD", NULL};
     struct str c = sent;
     int b[5];
-    if (sent.n == 0)
-        return BYTES_NOT_TOLD;
     for (int i = 0; i < 5; i++)
         b[i] = next_byte(&c);
-    if (is_hello(b))
+    if (is_hello(b) || is_signatures(b))
         return BYTES_TLS;
+    if (sent.n == 0 || b[0] == '\r' || b[0] == '\n')
+        return BYTES_NOT_TOLD; /* nothing, or an empty line */
     size_t n = 0;
     while (n < sent.n && sent.p[n] != ' ' && sent.p[n] != ':' && sent.p[n] != '\\')
         n++;

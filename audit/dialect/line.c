@@ -59,7 +59,7 @@ static bool is_name_alone(struct str s, enum context context)
     static const struct str labels[] = {STR("warning"), STR("error"), STR("fatal"),
                                         STR("panic"),   STR("info"),  STR("NOQUEUE")};
     bool path = memchr(s.p, '/', s.n);
-    if (context == BARE || (context == STAMPED && !path) || AMONG(s, labels))
+    if ((context == STAMPED && !path) || AMONG(s, labels))
         return false;
     for (size_t i = 0; i < s.n; i++)
         if (tag_char[(unsigned char)s.p[i]] != 2 || (!path && (is_digit(s.p[i]) || s.p[i] == '.')))
@@ -74,6 +74,7 @@ static bool take_tag(struct str *s, enum context context, struct log_line *ret)
     struct str c = *s;
     size_t n = 0, digits = 0;
     uint64_t pid = 0;
+    /* (Without a stamp a colon ends it: a name alone is none then.) */
     while (n < c.n && tag_char[(unsigned char)c.p[n]] > (context == BARE))
         n++;
     struct str name = {c.p, n};

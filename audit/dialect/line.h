@@ -34,7 +34,7 @@ struct log_line {
 struct stamps {
     int64_t reference_us;
     /* The minute that was met last, as text, and its time: lines of one minute cost little. */
-    char minute[20];
+    char minute[24];
     uint8_t minute_n;
     bool minute_zoned; /* its zone stands in each line: minute_us is without it */
     int64_t minute_us; /* 0: there is no such time */

@@ -164,14 +164,13 @@ static enum program look_up_all(struct str text, struct message *m)
 
 bool message_parse(const struct log_line *l, struct message *ret)
 {
-    *ret = (struct message){0};
     struct str listener = {NULL, 0}, id = {NULL, 0};
     enum program program = program_of(l->tag, &listener);
+    ret->kind = MESSAGE_NONE;
     if (program == NOT_OURS && l->tag.n)
         return false;
-    struct str text = skip_queue_id(l->text, &id);
-    if (program != SENDMAIL)
-        text = skip_level(text);
+    *ret = (struct message){0};
+    struct str text = skip_level(skip_queue_id(l->text, &id));
     if (program != NOT_OURS)
         look_up(program, text, ret);
     else if ((program = look_up_all(text, ret)) == NOT_OURS)

@@ -74,9 +74,9 @@ struct message {
     struct str client_name; /* "unknown" is told as empty */
     struct addr client;     /* unknown: not told, or "unknown" */
     uint16_t client_port, server_port;
-    struct str queue_id; /* without NOQUEUE */
-    struct str user;     /* of AUTH and AUTH_FAILED; of a REJECT, who was logged in */
-    struct str mechanism;
+    struct str queue_id;  /* without NOQUEUE */
+    struct str user;      /* of AUTH and AUTH_FAILED; of a REJECT, who was logged in */
+    struct str mechanism; /* of a login that failed only if it is a known one */
     struct str helo;
     struct str tls_version, cipher;
     unsigned bits;
@@ -93,8 +93,8 @@ struct message {
 };
 
 /* True if the line is one of ours, known or not: smtpd, postscreen, cleanup of any syslog_name,
- * sendmail; or a line without a tag that matches. False: another program's; *ret is then
- * MESSAGE_NONE. */
+ * sendmail; or a line without a tag that matches. False: another program's; the kind is
+ * then MESSAGE_NONE, and nothing else is set. */
 bool message_parse(const struct log_line *l, struct message *ret);
 
 #endif

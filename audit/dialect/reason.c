@@ -16,6 +16,14 @@ const char *const handshake_words[HANDSHAKES] = {
     [HANDSHAKE_OTHER] = "something else",
 };
 
+const char *const handshake_ids[HANDSHAKES] = {
+    [HANDSHAKE_NOT_TOLD] = "",     [HANDSHAKE_CLEARTEXT] = "cleartext",
+    [HANDSHAKE_HTTP] = "http",     [HANDSHAKE_VERSION] = "version",
+    [HANDSHAKE_CIPHER] = "cipher", [HANDSHAKE_CERTIFICATE] = "certificate",
+    [HANDSHAKE_GONE] = "gone",     [HANDSHAKE_TIMEOUT] = "timeout",
+    [HANDSHAKE_SERVER] = "server", [HANDSHAKE_OTHER] = "other",
+};
+
 enum row_kind { ROW_REASON, ROW_ALERT, ROW_ACCEPT };
 
 static const struct row {

@@ -29,7 +29,8 @@ struct reason {
                          the table */
 };
 
-extern const char *const handshake_words[HANDSHAKES];
+extern const char *const handshake_words[HANDSHAKES]; /* for people */
+extern const char *const handshake_ids[HANDSHAKES];   /* for programs: "version"; "": not told */
 
 /* A line of OpenSSL's error queue: "error:0A00010B:SSL routines::wrong version number:...". */
 struct reason reason_of_error(struct str error);

@@ -30,6 +30,9 @@ struct place {
     int64_t mtime_ns;
 };
 
+/* An offset: behind all of it, whatever that is. */
+#define PLACE_WHOLE UINT64_MAX
+
 /* A place in the journal. */
 struct journal_place {
     char cursor[CURSOR_MAX]; /* empty: none */

@@ -26,7 +26,7 @@ static int no_memory(const struct source *s, struct err *err)
 
 /* ---- gzip -------------------------------------------------------------------------- */
 
-/* Behind a member: 1 if another begins, 0 if only zeros are left, -1 if something else is. */
+/* Behind a member: 1 if something follows, 0 if only zeros are left, -1 with *err set. */
 static int next_member(struct source *s, z_stream *z, const struct lines *l, struct err *err)
 {
     for (;;) {
@@ -41,9 +41,7 @@ static int next_member(struct source *s, z_stream *z, const struct lines *l, str
         z->next_in = (unsigned char *)s->piece;
         z->avail_in = (unsigned)s->n;
     }
-    if (*z->next_in != 0x1f || inflateReset(z) != Z_OK)
-        return damaged(s, l, err);
-    return 1;
+    return inflateReset(z) == Z_OK ? 1 : damaged(s, l, err);
 }
 
 static int inflate_all(struct source *s, z_stream *z, struct lines *l, struct err *err)
@@ -63,9 +61,9 @@ static int inflate_all(struct source *s, z_stream *z, struct lines *l, struct er
                 return more;
         } else if (r == Z_MEM_ERROR) {
             return no_memory(s, err);
-        } else if (r != Z_OK && r != Z_BUF_ERROR) {
+        } else if (r != Z_OK) {
             return damaged(s, l, err);
-        } else if (z->avail_in == 0 && z->avail_out) {
+        } else if (z->avail_in == 0) {
             if (source_next(s, 1, err) < 0)
                 return -1;
             if (s->n == 0)

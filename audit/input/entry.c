@@ -44,25 +44,28 @@ static struct str text_of(const struct json_item *item, struct buf *room)
     if (item->kind == JSON_IS_STRING ? json_decode(item->raw, room)
                                      : numbers && bytes_of_numbers(item->raw, room))
         return (struct str){room->p + before, room->n - before};
-    room->n = before;
     return (struct str){NULL, 0};
 }
 
-/* False: it is not an object to its end, or has no message. */
+/* False: it is not an object to its end, or has no message, not even one that is null. */
 static bool fields_of(struct str json, struct buf *room, struct str field[FIELDS])
 {
     struct json_scan scan;
     struct json_item item;
     enum json_result r;
+    bool message = false;
     json_scan_init(&scan, json);
     while ((r = json_next(&scan, &item)) == JSON_ITEM) {
         /* Only what is taken must not come twice; and an entry may have any number of fields. */
         scan.count = 0;
-        for (int i = 0; i < FIELDS; i++)
-            if (str_eq(item.name, names[i]))
+        for (int i = 0; i < FIELDS; i++) {
+            if (str_eq(item.name, names[i])) {
                 field[i] = text_of(&item, room);
+                message = message || i == FIELD_MESSAGE;
+            }
+        }
     }
-    return r == JSON_END && field[FIELD_MESSAGE].p;
+    return r == JSON_END && message;
 }
 
 static uint64_t number(struct str s, uint64_t max)

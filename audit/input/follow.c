@@ -125,17 +125,13 @@ static void watch(struct file_follow *f)
 static void start_anew(struct file_follow *f, struct rotated *r)
 {
     bool broken;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock of files */
-    f->before.mtime_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    f->before = resume_before_log(r);
     f->signature = r->signature;
     if (r->log != LOG_FILE)
         return;
     const struct rotated_file *log = &r->files[r->n - 1];
     struct place at = {0};
-    if (f->follow.s.from_start)
-        f->before.mtime_ns = log->mtime_ns;
-    else
+    if (!f->follow.s.from_start)
         at = tail_last_line(log->fd);
     if (tail_open(&f->tail, log->fd, &at, &broken))
         follow_began(f, at.offset);

@@ -14,7 +14,7 @@
  *   - A line is all up to a newline. Half a line waits for its rest; if the file is left - rotated,
  *     truncated without a copy - it is given as it is.
  *   - A file that was renamed is left for the next one when that one has something in it and
- *     nothing came in the old one for `quiet_ms`; after five minutes of both being written, anyhow.
+ *     nothing came in the old one for `quiet_ms`; when both are written, after sixty times that.
  *   - Stopped and started again: each line once (but `again`).
  *   - Killed, or the machine died: no line is lost. Lines that were given after the last checkpoint
  *     are given once more, without `again`: what they lead to may be told twice. A checkpoint is

@@ -23,6 +23,7 @@ int follow_begin(struct follow *f, const struct follow_settings *s, const char *
 {
     f->s = *s;
     f->needed = UINT64_MAX;
+    memset(&f->written, 0xff, sizeof f->written); /* nothing yet */
     f->checkpoint.lock = -1;
     int *times[] = {&f->s.poll_ms, &f->s.quiet_ms, &f->s.checkpoint_ms};
     for (unsigned i = 0; i < 3; i++)

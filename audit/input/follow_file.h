@@ -27,10 +27,10 @@ struct file_follow {
     struct left left[LEFT_MAX]; /* the latest is the last */
     size_t left_n;
 
-    bool again; /* lines before `told`, which is in the file with this inode */
+    bool again; /* lines before `told` */
     struct place told;
-    uint64_t told_device, told_inode;
-    bool lost; /* the last place's file is nowhere */
+    bool told_here; /* in the tail */
+    bool lost;      /* the last place's file is nowhere */
 
     int64_t grew_us, both_us; /* monotonic: the tail gave more; it was to be left. 0: not yet */
     uint64_t grown_to;

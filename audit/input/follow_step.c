@@ -10,9 +10,10 @@
 #include "core/now.h"
 
 enum {
-    LINES = 1000,    /* given in one step */
+    LINES = 1000, /* given in one step */
+    ROUTE_TRIES = 50,
     UNSURE_MAX = 50, /* a directory that changes with each look */
-    BOTH_S = 300,    /* a file that was rotated, and the next, both being written */
+    BOTH = 60,       /* a file that was rotated, and the next, both being written */
     OLD_S = 60,      /* since its last writing: nobody writes it any more */
 };
 
@@ -55,9 +56,7 @@ static void close_tail(struct file_follow *f)
 
 static bool is_again(struct file_follow *f, uint64_t offset)
 {
-    bool here = f->tail.device == f->told_device && f->tail.inode == f->told_inode;
-    if (here && offset >= f->told.offset)
-        f->again = false;
+    f->again = f->again && !(f->told_here && offset >= f->told.offset);
     return f->again;
 }
 
@@ -71,7 +70,7 @@ static bool give(struct file_follow *f, struct str line, uint64_t offset)
                    b->s.path, INPUT_LINE_MAX / 1024);
     f->cut = f->cut || f->tail.cut;
     entry_of_line(&b->stamps, line, &room, &e);
-    return follow_give(b, &e.line, f->base + offset, f->again && is_again(f, offset));
+    return follow_give(b, &e.line, f->base + offset, is_again(f, offset));
 }
 
 /* Half a line, of a file that is left. */
@@ -97,8 +96,7 @@ static enum step leave(struct file_follow *f, struct rotated *next, bool damaged
     bool on = damaged || give_rest(f); /* half a line may say something else than the whole */
     remember(f);
     f->before = follow_here(f);
-    if (f->tail.device == f->told_device && f->tail.inode == f->told_inode)
-        f->again = false;
+    f->again = f->again && !f->told_here;
     close_tail(f);
     rotated_free(&f->queue);
     f->queue = *next;
@@ -106,10 +104,23 @@ static enum step leave(struct file_follow *f, struct rotated *next, bool damaged
     return on ? STEP_ON : STEP_STOP;
 }
 
+/* Is the place up to which all was told in one of these? The first is what is read next. By what
+ * is in it: meanwhile it may have been compressed. */
+static bool find_told(struct file_follow *f, const struct rotated *r)
+{
+    size_t i = resume_find(r, &f->told);
+    f->told_here = i == 0;
+    return i < r->n;
+}
+
 static enum step open_next(struct file_follow *f)
 {
     struct rotated_file *n = &f->queue.files[0];
     bool broken = false;
+    if (f->again && !find_told(f, &f->queue)) {
+        f->again = false;
+        return follow_resume(f, &f->told);
+    }
     errno = n->why;
     bool opened = n->fd >= 0 && tail_open(&f->tail, n->fd, NULL, &broken);
     if (opened)
@@ -154,25 +165,29 @@ static bool list(struct file_follow *f, struct rotated *r)
     return false;
 }
 
-/* Which file has the place up to which all was told? */
-static bool find_told(struct file_follow *f, const struct rotated *r)
+/* The list from the place on. What seems to be lost may have been moved or copied while we looked.
+ */
+static bool route(struct file_follow *f, struct place *at, struct rotated *r, bool *ret_found)
 {
-    size_t i = resume_find(r, &f->told);
-    if (i == r->n)
-        return false;
-    f->told_device = r->files[i].device;
-    f->told_inode = r->files[i].inode;
-    return true;
+    const struct place wanted = *at;
+    for (unsigned tries = 0; list(f, r); tries++) {
+        *at = wanted;
+        *ret_found = resume_keep(r, at, f->left, f->left_n);
+        if (*ret_found || tries == ROUTE_TRIES ||
+            r->signature == rotated_signature(f->directory, f->name))
+            return true;
+        rotated_free(r);
+    }
+    return false;
 }
 
 enum step follow_resume(struct file_follow *f, const struct place *at)
 {
     struct place place = *at;
     struct rotated r;
-    bool on = true, broken;
-    if (!list(f, &r))
+    bool on = true, found, broken, known = place.head_n;
+    if (!route(f, &place, &r, &found))
         return STEP_WAIT;
-    bool found = resume_keep(&r, &place, f->left, f->left_n);
     if (f->again && !(found && find_told(f, &r))) {
         rotated_free(&r);
         f->again = false;
@@ -181,9 +196,9 @@ enum step follow_resume(struct file_follow *f, const struct place *at)
     if (!found)
         on = give_rest(f);
     close_tail(f);
-    f->lost = place.head_n && !found;
+    f->lost = known && !found;
     f->before = place;
-    if (found) {
+    if (found && place.offset != PLACE_WHOLE) {
         if (tail_open(&f->tail, r.files[0].fd, &place, &broken))
             follow_began(f, place.offset);
         rotated_drop(&r, 0, f->tail.fd >= 0 ? 1 : r.n);
@@ -217,11 +232,9 @@ static bool is_quiet(struct file_follow *f)
     int64_t now = clock_us(CLOCK_MONOTONIC);
     int64_t quiet = now - f->grew_us, asked = f->follow.s.quiet_ms * INT64_C(1000);
     int64_t age = clock_us(CLOCK_REALTIME) - f->tail.mtime_ns / 1000;
-    if (!f->both_us)
-        f->both_us = now;
     if (f->tail.unpack || quiet >= asked || age > OLD_S * US_PER_S)
         return true;
-    if (now - f->both_us > BOTH_S * US_PER_S) {
+    if (now - f->both_us > BOTH * asked) {
         follow_say(&f->follow, "%s was rotated, but the old file is still written; it is left now",
                    f->follow.s.path);
         f->forced = true;
@@ -240,14 +253,32 @@ static bool later(struct file_follow *f, struct rotated *r)
     if (!list(f, r))
         return false;
     if (!resume_behind(r, f->tail.device, f->tail.inode) &&
-        resume_keep(r, &here, f->left, f->left_n))
+        resume_keep(r, &here, f->left, f->left_n) && here.offset != PLACE_WHOLE)
         rotated_drop(r, 0, 1);
     return true;
+}
+
+/* Nothing was given of the tail yet, and the directory is not as it was when the tail was chosen:
+ * there may be a copy of what was in it, or a file before it. A deleted one we have only as long as
+ * it is open. */
+static bool came_between(const struct file_follow *f)
+{
+    struct stat st;
+    return f->signature != rotated_signature(f->directory, f->name) &&
+           fstat(f->tail.fd, &st) == 0 && st.st_nlink;
+}
+
+static enum step look_again(struct file_follow *f)
+{
+    close_tail(f);
+    return follow_resume(f, &f->before);
 }
 
 static enum step at_end(struct file_follow *f, bool broken)
 {
     struct rotated next;
+    if (!f->tail.line_at && !f->sure && came_between(f))
+        return look_again(f);
     if (f->tail.read_at != f->grown_to)
         f->grew_us = clock_us(CLOCK_MONOTONIC);
     f->grown_to = f->tail.read_at;
@@ -258,22 +289,19 @@ static enum step at_end(struct file_follow *f, bool broken)
     if (!later(f, &next))
         return STEP_WAIT;
     look_at_log(f, next.log);
-    if (has_content(&next) && (broken || is_quiet(f)))
+    bool first_met = has_content(&next) && !f->both_us;
+    if (has_content(&next) && f->both_us && (broken || is_quiet(f)))
         return leave(f, &next, broken);
     rotated_free(&next);
-    return STEP_WAIT;
+    if (!first_met)
+        return STEP_WAIT;
+    /* Who began the next file was done with this one; but that may have been after we met its end.
+     */
+    f->both_us = clock_us(CLOCK_MONOTONIC);
+    return STEP_ON;
 }
 
 /* ---- one step -------------------------------------------------------------------- */
-
-/* Before the first line of a file. */
-static bool make_sure(struct file_follow *f)
-{
-    f->sure = f->signature == rotated_signature(f->directory, f->name) || ++f->unsure > UNSURE_MAX;
-    if (f->sure)
-        f->unsure = 0;
-    return f->sure;
-}
 
 static enum step changed(struct file_follow *f)
 {
@@ -300,10 +328,10 @@ static enum step read_some(struct file_follow *f)
         uint64_t offset = f->tail.line_at;
         switch (tail_next(&f->tail, &line)) {
         case TAIL_LINE:
-            if (!f->sure && !make_sure(f)) {
-                close_tail(f);
-                return follow_resume(f, &f->before);
-            }
+            if (!f->sure && came_between(f) && ++f->unsure < UNSURE_MAX)
+                return look_again(f);
+            f->sure = true;
+            f->unsure = 0;
             if (!give(f, line, offset))
                 return STEP_STOP;
             break;

@@ -27,14 +27,16 @@ typedef bool input_take(void *context, const struct log_line *l, uint64_t line);
 
 /*
  * Reads all of a file to its end. "-": standard input. A name that ends in ".journal", and a
- * directory that holds such files, is read with journalctl. 0; -1 with *err set if it could not be
- * opened, or not be read to its end (what came before was taken). `now_us`: for stamps without a
- * year where the source has no time of its own.
+ * directory that holds such files, is read with journalctl. 0, also if it was stopped; -1 with *err
+ * set if it could not be opened, or not be read to its end (what came before was taken, but for the
+ * last line of compressed data that is cut or damaged, if it has no end). `now_us`: for stamps
+ * without a year where the source has no time of its own. *counts is set in any case.
  */
 int input_read(const char *path, int64_t now_us, input_take *take, void *context,
                struct input_counts *counts, struct err *err);
 
-/* The running system's journal, with journalctl; since_us 0: all of it. */
+/* The running system's journal, with journalctl: what was logged as mail (the syslog facility);
+ * since_us 0: all of it. */
 int input_read_journal(int64_t since_us, input_take *take, void *context,
                        struct input_counts *counts, struct err *err);
 

@@ -18,10 +18,11 @@ static int spawn(struct journalctl *j, int to, char *const argv[])
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none, pipe_only;
+    sigset_t none, ended_by;
     sigemptyset(&none);
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE); /* it must end when we close the pipe */
+    sigemptyset(&ended_by);
+    sigaddset(&ended_by, SIGTERM); /* also if we ignore them */
+    sigaddset(&ended_by, SIGPIPE);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -29,7 +30,7 @@ static int spawn(struct journalctl *j, int to, char *const argv[])
     posix_spawn_file_actions_adddup2(&actions, j->told, STDERR_FILENO);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &pipe_only);
+    posix_spawnattr_setsigdefault(&attributes, &ended_by);
     int failed = posix_spawnp(&j->pid, argv[0], &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);

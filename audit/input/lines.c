@@ -68,6 +68,6 @@ bool lines_feed(struct lines *l, const char *p, size_t n)
 
 void lines_end(struct lines *l)
 {
-    if (l->carried && !l->stopped)
+    if (l->carried)
         give_carried(l);
 }

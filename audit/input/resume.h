@@ -15,12 +15,17 @@ struct left {
 
 /*
  * Leaves in `r`, a list as rotated_list() gives it, what is to be read from the place on, in order.
- * True: the place's file was found - by its inode, else by what is in it - and is the first.
+ * True: the place's file was found - by its inode, else by what is in it - and is the first,
+ * unless the place is behind all of it.
  *
- * Otherwise, and for a place at the start of a file of which nothing is known, these are the log
- * and what was last written when the place's file was or later, without those in `left`.
+ * Otherwise *at becomes another place, at the end of the file before those that are left. They
+ * are the log and what was last written when the place's file was or later, without those in
+ * `left`; if nothing is known of what was in the place's file, all.
  */
-bool resume_keep(struct rotated *r, const struct place *at, const struct left *left, size_t left_n);
+bool resume_keep(struct rotated *r, struct place *at, const struct left *left, size_t left_n);
+
+/* Behind the last line of the newest file before the log. */
+struct place resume_before_log(const struct rotated *r);
 
 /* What comes behind the file with this inode. False, and nothing was changed: it is not there. */
 bool resume_behind(struct rotated *r, uint64_t device, uint64_t inode);

@@ -190,7 +190,8 @@ static int listener_by_sessions(const void *pa, const void *pb)
     const struct report_listener *a = pa, *b = pb;
     if (a->sessions != b->sessions)
         return a->sessions < b->sessions ? 1 : -1;
-    return strcmp(a->name, b->name);
+    int d = strcmp(a->name, b->name);
+    return d ? d : strcmp(a->host, b->host);
 }
 
 static void describe_listener(struct build *b, struct report_listener *c,
@@ -199,6 +200,7 @@ static void describe_listener(struct build *b, struct report_listener *c,
     char scratch[300];
     struct buf t = BUF(scratch);
     c->name = l ? build_text_of(b, l->name) : build_text_of(b, NAMES_MORE);
+    c->host = l ? build_text_of(b, l->host) : "";
     c->what = "unknown";
     c->how = "";
     if (!l)

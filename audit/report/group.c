@@ -149,7 +149,7 @@ static int part_by_weight(const void *pa, const void *pb)
     return d ? d : strcmp(a->version, b->version);
 }
 
-/* Takes the runs of equal items apart: from items[*at] on, how many are equal. */
+/* How many items from items[at] on are equal. */
 static size_t run(struct item *const *items, size_t n, size_t at, item_order *order)
 {
     size_t end = at + 1;
@@ -252,20 +252,21 @@ static const char *client_name(struct build *b, struct item *const *items, size_
     return "";
 }
 
-/* One sentence for all parts; more than three are left to the parts. */
+/* One sentence for all parts; what is beyond three settings is left to the parts. */
 static const char *setting(struct build *b, const struct report_entry *e)
 {
+    const char *told[3] = {NULL};
+    unsigned count = 0;
     char text[6000];
     struct buf t = BUF(text);
-    unsigned told = 0;
-    for (unsigned i = 0; i < e->part_count && told < 3; i++) {
-        unsigned same = 0;
-        while (same < i && e->parts[same].setting != e->parts[i].setting)
-            same++;
-        if (same == i)
-            buf_printf(&t, "%s%s", told++ ? "; also: " : "", e->parts[i].setting);
+    for (unsigned i = 0; i < e->part_count && count < 3; i++) {
+        const char *s = e->parts[i].setting;
+        if (s == told[0] || s == told[1])
+            continue;
+        buf_printf(&t, "%s%s", count ? "; also: " : "", s);
+        told[count++] = s;
     }
-    return told == 1 ? e->parts[0].setting : build_text(b, buf_view(&t));
+    return count == 1 ? told[0] : build_text(b, buf_view(&t));
 }
 
 static void fill_entry(struct build *b, struct report_entry *e, struct item **items, size_t n,

@@ -3,7 +3,7 @@
 #include "config/utf8.h"
 #include "core/clock.h"
 
-/* ---- text -------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------- */
 
 /* RFC 9839 calls them troublesome; Unicode's bidirectional controls are more so. */
 static bool shown(uint32_t c)
@@ -57,7 +57,7 @@ void html_cstring(FILE *to, const char *s)
     html_text(to, str_of(s));
 }
 
-/* ---- numbers and times --------------------------------------------------------------- */
+/* ---- numbers and times ------------------------------------------------------ */
 
 void html_number(FILE *to, uint64_t n)
 {
@@ -105,7 +105,7 @@ void html_time(FILE *to, int64_t wall_us)
             t.p + day + 1);
 }
 
-/* ---- tables ------------------------------------------------------------------------------ */
+/* ---- tables ----------------------------------------------------------------- */
 
 struct html_table html_table_begin(FILE *to, const char *caption, const struct html_column *columns,
                                    unsigned count)

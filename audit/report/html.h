@@ -32,7 +32,7 @@ void html_percent(FILE *to, uint64_t part, uint64_t whole);
 /* A <time>, in UTC, to the minute; a dash for 0: not known. */
 void html_time(FILE *to, int64_t wall_us);
 
-/* ---- tables ---------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------- */
 
 /* The first column is the heading of its row. On a narrow page a row becomes a card, and `head`
  * stands before each value. */

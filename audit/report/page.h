@@ -12,8 +12,8 @@ enum {
     PAGE_REFUSED = 500,
     PAGE_STRANGERS = 50,
     PAGE_COUNTS = 20,
-    PAGE_SOURCES = 20,
-    PAGE_SHAPES = 50
+    PAGE_FLAGGED = 100,
+    PAGE_SOURCES = 20
 };
 
 struct page {

@@ -5,7 +5,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* ---- sessions, versions, ciphers, software -------------------------------------- */
+/* ---- sessions, versions, ciphers, software ---------------------------------- */
 
 enum { MODES = 4 };
 static void mode_parts(const uint64_t *by_mode, struct chart_part *ret)
@@ -58,7 +58,7 @@ void page_listeners(struct page *p)
     for (unsigned i = 0; i < p->r->listener_count; i++)
         logins += p->r->listeners[i].logins;
     mode_parts(p->r->by_mode, parts);
-    html_put(p->to, "<p>Other servers may send in clear text (port 25); customers may not.</p>\n");
+    html_put(p->to, "<p>On port 25 other servers may send in clear text.</p>\n");
     chart_legend(p->to, parts, MODES);
     struct html_table t =
         html_table_begin(p->to, "Sessions by listener, as the log names it, and by TLS mode",
@@ -93,11 +93,15 @@ static void count_row(struct html_table *t, const struct report_count *c, uint64
     html_cell_number(t, c->flagged);
 }
 
-/* columns: what, share, sessions, of customers, and how many of these are `names[1]`. */
+/*
+ * The most frequent ones, and of the others those in which something was found. Columns: what, its
+ * share, sessions, of customers, and how many of these are `names[1]`.
+ */
 static void counts(struct page *p, const char *caption, const struct html_column *columns,
                    const struct chart_part *names, const struct report_count *list, unsigned count)
 {
     uint64_t whole = 0;
+    unsigned shown = 0;
     for (unsigned i = 0; i < count; i++)
         whole += list[i].sessions;
     if (count == 0) {
@@ -106,10 +110,14 @@ static void counts(struct page *p, const char *caption, const struct html_column
     }
     chart_legend(p->to, names, 3);
     struct html_table t = html_table_begin(p->to, caption, columns, 5);
-    for (unsigned i = 0; i < count && i < PAGE_COUNTS; i++)
+    for (unsigned i = 0; i < count && shown < PAGE_FLAGGED; i++) {
+        if (i >= PAGE_COUNTS && list[i].flagged == 0)
+            continue;
         count_row(&t, &list[i], whole, names);
+        shown++;
+    }
     html_table_end(&t);
-    page_more(p, count, PAGE_COUNTS, "--json");
+    page_more(p, count, shown, "--json");
 }
 
 void page_versions(struct page *p)
@@ -156,7 +164,7 @@ void page_software(struct page *p)
     page_more(p, r->software_count, PAGE_COUNTS, "--json");
 }
 
-/* ---- findings ------------------------------------------------------------------- */
+/* ---- findings --------------------------------------------------------------- */
 
 static void finding_row(struct page *p, struct html_table *t, const struct report_finding *f,
                         const struct chart_part *names)

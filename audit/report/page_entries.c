@@ -6,7 +6,7 @@
 
 static const char everything[] = "mailreeve audit --csv, or --json";
 
-/* ---- cells ---------------------------------------------------------------------- */
+/* ---- cells ------------------------------------------------------------------ */
 
 static void note(FILE *to, const char *what, const char *text)
 {
@@ -158,7 +158,7 @@ static void last_cell(struct html_table *t, const struct report_entry *e)
     html_time(t->to, e->last_us);
 }
 
-/* ---- tables --------------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------------- */
 
 typedef bool entry_filter(const struct report_entry *e);
 
@@ -257,7 +257,7 @@ static void entry_tables(struct page *p, const char *caption, const struct list 
     page_more(p, all, shown, everything);
 }
 
-/* ---- sections ------------------------------------------------------------------- */
+/* ---- sections --------------------------------------------------------------- */
 
 static struct list entries_of(const struct report *r, entry_filter *filter, unsigned most)
 {

@@ -80,7 +80,7 @@ void page_drift(struct page *p)
     html_put(p->to, "</summary>\n");
     struct html_table t =
         html_table_begin(p->to, "Shapes of lines that are not known", columns, COUNT(columns));
-    for (unsigned i = 0; i < s->count && i < PAGE_SHAPES; i++) {
+    for (unsigned i = 0; i < s->count; i++) {
         html_row(&t);
         html_cell(&t);
         html_put(p->to, "<code>");
@@ -90,7 +90,11 @@ void page_drift(struct page *p)
         html_cell_number(&t, s->list[i].first_line);
     }
     html_table_end(&t);
-    page_more(p, s->count, PAGE_SHAPES, "--json");
+    if (s->overflow) {
+        html_put(p->to, "<p>");
+        html_count(p->to, s->overflow, "line is", "lines are");
+        html_put(p->to, " of still other shapes.</p>\n");
+    }
     html_put(p->to, "</details>\n");
 }
 

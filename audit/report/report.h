@@ -56,6 +56,7 @@ struct report_count {
 /* One line of a small table by listener. */
 struct report_listener {
     const char *name; /* as the log has it */
+    const char *host; /* whose log it is; "" if it does not tell */
     const char *what; /* "submission, port 587", "shared by several ports", "unknown" */
     const char *how;  /* how that is known: known_by_names, or "" */
     uint64_t sessions, by_mode[TLS_MODES], logins, customers;

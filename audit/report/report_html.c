@@ -12,7 +12,7 @@ static const char style[] =
 #include "audit/report/style.css.def"
     ;
 
-/* ---- small parts ------------------------------------------------------------------ */
+/* ---- small parts ------------------------------------------------------------ */
 
 void page_finding(struct page *p, enum finding f)
 {
@@ -50,7 +50,7 @@ void page_codes(struct page *p, const char *const *list, unsigned count, unsigne
     page_more(p, count, most, NULL);
 }
 
-/* ---- headline ------------------------------------------------------------------------ */
+/* ---- headline --------------------------------------------------------------- */
 
 static void period(struct page *p)
 {
@@ -163,9 +163,13 @@ static void summary(struct page *p)
     what_was_read(p);
     if (r->sessions == 0) {
         nothing(p);
-    } else if (r->users == 0) {
+    } else if (r->customers == 0) {
         html_put(p->to, "<p class=\"lead\">Nobody logged in during this time, so who is a "
                         "customer cannot be said. Logs of more days may tell.</p>\n");
+    } else if (r->users == 0) {
+        html_put(p->to, "<p class=\"lead\">");
+        html_count(p->to, r->customers, "session is", "sessions are");
+        html_put(p->to, " of customers, but the logs do not tell who logged in.</p>\n");
     } else {
         customers(p);
     }
@@ -193,8 +197,7 @@ static void explanations(struct page *p)
         html_put(p->to, "<p>Nothing was found.</p>\n");
 }
 
-/* ---- the page
- * ------------------------------------------------------------------------------------ */
+/* ---- the page --------------------------------------------------------------- */
 
 static bool has_sessions(const struct report *r)
 {

@@ -198,6 +198,7 @@ static void put_listeners(struct json *j, const struct report *r)
         const struct report_listener *l = &r->listeners[i];
         begin_element(j);
         string(j, "listener", l->name);
+        string(j, "host", l->host);
         put_listener(j, l->listener);
         boolean(j, "shared", l->shared);
         string(j, "known_by", report_known_by_ids[l->known_by]);

@@ -74,11 +74,10 @@ static const uint8_t rank[HANDSHAKES] = {
 
 static void add_reason(struct seen *s, struct reason r)
 {
-    bool better = rank[r.handshake] > rank[s->handshake];
-    if (better)
-        s->handshake = (uint8_t)r.handshake;
-    if (better || (!s->reason && r.handshake == s->handshake))
-        s->reason = reason_index(r);
+    if (rank[r.handshake] <= rank[s->handshake])
+        return;
+    s->handshake = (uint8_t)r.handshake;
+    s->reason = reason_index(r);
 }
 
 /* When TLS is up, its errors are no failed handshake any more, but a client may still reject our
@@ -209,7 +208,12 @@ static void add_bytes(const struct facts *f)
 {
     struct seen *s = f->seen;
     enum first_bytes first = f->message->first;
-    if (first == BYTES_TLS && word_is(f->message->after, STR("STARTTLS")))
+    struct str after = f->message->after;
+    if (first == BYTES_TLS && word_is(after, STR("STARTTLS")))
+        return;
+    /* Later in a session it is part of a mail that was sent without waiting. */
+    if (f->message->kind == MESSAGE_TOO_EARLY && first != BYTES_TLS && after.n &&
+        !word_is(after, STR("CONNECT")))
         return;
     if (!s->first || s->first == BYTES_SMTP)
         s->first = (uint8_t)first;
@@ -276,9 +280,12 @@ static void add_connect(const struct facts *f)
     f->seen->flags |= SEEN_CONNECT;
 }
 
+/* Its queue id tells when the session began, which the line of the failed handshake does not. */
 static void add_no_mail(const struct facts *f)
 {
-    f->seen->flags |= SEEN_END;
+    struct seen *s = f->seen;
+    s->flags |=
+        SEEN_END | flag_if(has(s, SEEN_TLS_FAILED) && f->waited_us >= SILENT_US, SEEN_SILENT);
 }
 
 static void add_server_tls(const struct facts *f)

@@ -12,7 +12,7 @@ struct facts {
     struct names *names;
     const struct sipkey *key;
     const struct message *message;
-    int64_t waited_us; /* at least that long after the session's connect line; 0: not known */
+    int64_t waited_us; /* the session has lasted that long at least; 0: not known */
     struct seen *seen;
 };
 

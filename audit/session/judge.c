@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit/session/judge.h"
+#include "audit/session/bench.h"
 
-const struct doubt_info doubts[DOUBTS] = {
-#define DOUBT(name, id, what, remedy) [DOUBT_##name] = {id, what, remedy},
-#include "audit/session/doubts.def"
-#undef DOUBT
-};
+/* ---- where it was ---------------------------------------------------------------- */
 
-/* One session on the bench. */
-struct bench {
-    const struct judge *j;
-    const struct seen *s;
-    const struct log_listener *on; /* NULL: its name found no place */
-    struct now now;
-    struct session session;
-    struct verdict verdict; /* of the rules */
-    struct judged *ret;
-};
-
-static bool has(const struct bench *b, uint32_t flags)
-{
-    return (b->s->flags & flags) == flags;
-}
-
-static bool has_any(const struct bench *b, uint32_t flags)
-{
-    return b->s->flags & flags;
-}
-
-/* ---- where it was --------------------------------------------------------------- */
-
-static bool is_on(const struct bench *b, enum role role)
-{
-    return b->ret->listener && b->ret->listener->role == role;
-}
-
-static bool tls_by_mta(const struct bench *b)
-{
-    return !b->ret->listener || b->ret->listener->tls_by == TLS_BY_MTA;
-}
-
-/* A port that is known and that the policy does not name. */
-static bool left_alone(const struct bench *b)
+bool bench_left_alone(const struct bench *b)
 {
     if (b->s->server_port)
         return !b->ret->listener;
@@ -71,7 +33,7 @@ static const struct listener *find_listener(const struct bench *b)
     const struct listener *named = b->on ? b->on->listener : NULL;
     if (b->s->server_port)
         return policy_listener_on(p, b->s->server_port);
-    if (is_firm(b) || left_alone(b))
+    if (is_firm(b) || bench_left_alone(b))
         return named;
     bool named_implicit = named && named->role == ROLE_SUBMISSIONS;
     switch (b->s->mode) {
@@ -84,27 +46,31 @@ static const struct listener *find_listener(const struct bench *b)
 
 /* ---- its mode -------------------------------------------------------------------- */
 
-/* The client said something that the MTA could read. */
-static bool acted(const struct bench *b)
-{
-    return b->s->first || has_any(b, SEEN_HELO | SEEN_MAIL | SEEN_AUTH | SEEN_AUTH_FAILED |
-                                         SEEN_QUIT | SEEN_STARTTLS_REFUSED | SEEN_UNRECOGNISED);
-}
-
-static bool tls_begun(const struct bench *b)
-{
-    return has_any(b, SEEN_TLS | SEEN_TLS_FAILED);
-}
-
-/* TLS that is up would have a line: Postfix by service, Sendmail by its one LogLevel. */
-static bool tls_is_logged(const struct bench *b)
+bool bench_tls_is_logged(const struct bench *b)
 {
     const struct log_listeners *all = b->j->listeners;
     bool logged = b->on && b->on->tls_lines;
-    for (unsigned i = 0; b->s->mta == MTA_SENDMAIL && i < all->count; i++)
+    for (unsigned i = 0; b->s->mta == MTA_SENDMAIL && i < all->count; i++) {
+        const struct log_listener *at = &all->list[i];
         logged |=
-            all->list[i].mta == MTA_SENDMAIL && (all->list[i].tls_lines || all->list[i].logins);
+            at->mta == MTA_SENDMAIL && at->host == b->s->host && (at->tls_lines || at->logins);
+    }
     return logged;
+}
+
+/*
+ * Some give port 465 the name of 587 (Mail-in-a-Box: "submission" for both). Without lines of TLS a
+ * login there looks like one in clear text: it is one if another name of that machine is 465, or a
+ * person said what this name is.
+ */
+static bool name_is_sure(const struct bench *b)
+{
+    const struct log_listeners *all = b->j->listeners;
+    bool sure = is_firm(b) || is_on(b, ROLE_SMTP);
+    for (unsigned i = 0; i < all->count && !sure; i++)
+        sure = all->list[i].host == b->s->host && all->list[i].listener &&
+               all->list[i].listener->role == ROLE_SUBMISSIONS;
+    return sure;
 }
 
 /* That there was no TLS is certain: by counters where only STARTTLS can bring it, else by the
@@ -113,11 +79,14 @@ static bool certainly_clear(const struct bench *b)
 {
     if (tls_begun(b) || !acted(b) || has(b, SEEN_PROXIED) || !tls_by_mta(b))
         return false;
+    if (has(b, SEEN_POSTSCREEN))
+        return b->s->first; /* before any command: it is no smtpd under implicit TLS */
     if (has(b, SEEN_COUNTS))
-        return b->ret->listener || tls_is_logged(b);
+        return bench_tls_is_logged(b) ||
+               (b->ret->listener && (!has(b, SEEN_AUTH) || name_is_sure(b)));
     bool from_the_start = has(b, SEEN_CONNECT) || b->s->mta == MTA_SENDMAIL;
     bool to_the_end = has_any(b, SEEN_MAIL_TAKEN | SEEN_END);
-    return from_the_start && to_the_end && tls_is_logged(b);
+    return from_the_start && to_the_end && bench_tls_is_logged(b);
 }
 
 static enum tls_mode find_mode(const struct bench *b)
@@ -138,7 +107,7 @@ static bool certainly_no_auth(const struct bench *b)
 {
     if (has_any(b, SEEN_COUNTS | SEEN_PROTOCOL))
         return true;
-    return has(b, SEEN_MAIL_TAKEN) && (b->s->mta == MTA_POSTFIX || tls_is_logged(b));
+    return has(b, SEEN_MAIL_TAKEN) && (b->s->mta == MTA_POSTFIX || bench_tls_is_logged(b));
 }
 
 static void tell_tls(struct bench *b)
@@ -187,7 +156,7 @@ static void tell(struct bench *b)
     session_find_trust(x, b->j->policy);
 }
 
-static void weigh(struct bench *b, enum finding f, enum action would)
+void bench_weigh(struct bench *b, enum finding f, enum action would)
 {
     struct judged *ret = b->ret;
     if (f == FINDING_COUNT || would < ret->would || (would == ret->would && f > ret->because))
@@ -204,211 +173,7 @@ static void ask_rules(struct bench *b)
     b->ret->excepted |= v->excepted;
     b->ret->trusted |= v->trusted;
     /* Who says no MAIL is not refused, in enforce neither. */
-    weigh(b, v->finding, v->held == HELD_BEFORE_MAIL ? v->action : v->would);
-}
-
-/* ---- what was seen ----------------------------------------------------------------- */
-
-static bool handshake_failed(const struct bench *b, enum handshake why)
-{
-    return has(b, SEEN_TLS_FAILED) && b->s->handshake == why;
-}
-
-/* smtpd logs a ClientHello as bytes only where it reads commands. */
-static bool implicit_on_starttls_port(const struct bench *b)
-{
-    return b->s->first == BYTES_TLS && !tls_begun(b) && !is_on(b, ROLE_SUBMISSIONS);
-}
-
-static bool not_smtp(const struct bench *b)
-{
-    return b->s->first == BYTES_HTTP || b->s->first == BYTES_HEADER || b->s->first == BYTES_OTHER ||
-           handshake_failed(b, HANDSHAKE_HTTP);
-}
-
-static bool cleartext_on_implicit_port(const struct bench *b)
-{
-    return handshake_failed(b, HANDSHAKE_CLEARTEXT) && b->ret->mode == TLS_MODE_IMPLICIT;
-}
-
-static bool waits_on_implicit_port(const struct bench *b)
-{
-    return has(b, SEEN_SILENT) && b->ret->mode == TLS_MODE_IMPLICIT;
-}
-
-static bool handshake_version(const struct bench *b)
-{
-    return handshake_failed(b, HANDSHAKE_VERSION);
-}
-
-static bool handshake_cipher(const struct bench *b)
-{
-    return handshake_failed(b, HANDSHAKE_CIPHER);
-}
-
-static bool certificate_rejected(const struct bench *b)
-{
-    return handshake_failed(b, HANDSHAKE_CERTIFICATE);
-}
-
-static bool handshake_unknown(const struct bench *b)
-{
-    return has(b, SEEN_TLS_FAILED) && !has(b, SEEN_TLS);
-}
-
-static bool starttls_inside_tls(const struct bench *b)
-{
-    return has(b, SEEN_STARTTLS_REFUSED) && (has(b, SEEN_TLS) || b->ret->mode == TLS_MODE_IMPLICIT);
-}
-
-static bool left_without_tls(const struct bench *b)
-{
-    /* Who logged in without TLS is told so: cleartext-auth. */
-    return is_on(b, ROLE_SUBMISSION) && tls_by_mta(b) && !tls_begun(b) &&
-           !has_any(b, SEEN_MAIL | SEEN_AUTH | SEEN_PROXIED);
-}
-
-static bool closed_before_starttls(const struct bench *b)
-{
-    return left_without_tls(b) && has(b, SEEN_COUNTS | SEEN_HELO) && !has(b, SEEN_STARTTLS_REFUSED);
-}
-
-/*
- * As the milter: not of one who said nothing at all. Sendmail does not log whether there was a
- * HELO; its line stands for it.
- */
-static bool no_tls_seen(const struct bench *b)
-{
-    if (!left_without_tls(b))
-        return false;
-    if (b->s->mta == MTA_SENDMAIL)
-        return has(b, SEEN_END);
-    if (has(b, SEEN_COUNTS))
-        return has_any(b, SEEN_HELO | SEEN_AUTH_FAILED | SEEN_UNRECOGNISED | SEEN_STARTTLS_REFUSED);
-    return has(b, SEEN_HELO | SEEN_END) && tls_is_logged(b);
-}
-
-static bool auth_tried_on_smtp_port(const struct bench *b)
-{
-    return is_on(b, ROLE_SMTP) && has(b, SEEN_AUTH_FAILED) && !has(b, SEEN_AUTH);
-}
-
-/* What a TLS handshake can fail of; of these one is said, the first. So it is with what kept a
- * client from STARTTLS. */
-enum cause { CAUSE_NONE, CAUSE_HANDSHAKE, CAUSE_NO_STARTTLS, CAUSE_BOTH };
-
-static const struct detection {
-    enum finding finding;
-    bool (*seen)(const struct bench *b);
-    enum cause cause;
-    bool likely;          /* the likeliest reading, not the only one */
-    bool trusted_excused; /* as in the milter */
-} detections[] = {
-    {FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT, implicit_on_starttls_port, CAUSE_NO_STARTTLS},
-    {FINDING_NOT_SMTP, not_smtp, CAUSE_BOTH},
-    {FINDING_CLEARTEXT_ON_IMPLICIT_PORT, cleartext_on_implicit_port, CAUSE_HANDSHAKE},
-    {FINDING_WAITS_ON_IMPLICIT_PORT, waits_on_implicit_port, CAUSE_HANDSHAKE, .likely = true},
-    {FINDING_HANDSHAKE_VERSION, handshake_version, CAUSE_HANDSHAKE},
-    {FINDING_HANDSHAKE_CIPHER, handshake_cipher, CAUSE_HANDSHAKE},
-    {FINDING_CERTIFICATE_REJECTED, certificate_rejected, CAUSE_HANDSHAKE},
-    {FINDING_HANDSHAKE_UNKNOWN, handshake_unknown, CAUSE_HANDSHAKE},
-    {FINDING_STARTTLS_INSIDE_TLS, starttls_inside_tls, CAUSE_NONE},
-    {FINDING_CLOSED_BEFORE_STARTTLS, closed_before_starttls, CAUSE_NO_STARTTLS,
-     .trusted_excused = true},
-    {FINDING_NO_TLS_SEEN, no_tls_seen, CAUSE_NO_STARTTLS, .trusted_excused = true},
-    {FINDING_AUTH_TRIED_ON_SMTP_PORT, auth_tried_on_smtp_port, CAUSE_NONE},
-};
-
-/* Some things were seen for certain on whatever port it was; then a listener that does not ignore
- * them stands for it. */
-static const struct listener *stand_in(const struct policy *p, enum finding f)
-{
-    for (unsigned i = 0; i < p->listener_count; i++)
-        if (p->listeners[i]->action[f] > ACTION_IGNORE)
-            return p->listeners[i];
-    return NULL;
-}
-
-static void detected(struct bench *b, const struct detection *d)
-{
-    struct session x = b->session;
-    struct verdict v;
-    if (!x.listener)
-        x.listener = stand_in(b->j->policy, d->finding);
-    decide_detected(b->j->policy, &x, d->finding, &b->now, &v);
-    if (d->trusted_excused && session_knows(&x, FACT_BIT(FACT_TRUSTED)) && x.trusted) {
-        b->ret->trusted |= v.broken;
-        return;
-    }
-    b->ret->found |= v.broken;
-    b->ret->likely |= d->likely ? v.broken : 0;
-    b->ret->excepted |= v.excepted;
-    /* No mail is refused because of it, even if the milter may end such a session. */
-    weigh(b, v.finding, ACTION_LOG);
-}
-
-static void look(struct bench *b)
-{
-    enum cause told = CAUSE_NONE;
-    for (size_t i = 0; i < sizeof detections / sizeof *detections; i++) {
-        const struct detection *d = &detections[i];
-        if ((d->cause & told) || !d->seen(b))
-            continue;
-        told |= d->cause;
-        detected(b, d);
-    }
-}
-
-/* ---- what cannot be said ------------------------------------------------------------- */
-
-static bool doubt_listener(const struct bench *b)
-{
-    return !b->ret->listener && !left_alone(b) && (acted(b) || tls_begun(b));
-}
-
-/* The name stands for something, or for several things, and the session does not go with it. */
-static bool is_shared(const struct bench *b)
-{
-    return b->on && (b->on->shared || b->on->listener);
-}
-
-static bool doubt_tls_version(const struct bench *b)
-{
-    const finding_set asks = FINDING_BIT(FINDING_TLS_VERSION) | FINDING_BIT(FINDING_TLS_CIPHER);
-    bool up = has(b, SEEN_TLS) || (b->ret->mode == TLS_MODE_IMPLICIT && !has(b, SEEN_TLS_FAILED));
-    return up && (b->verdict.no_data & asks) && !b->s->tls_version;
-}
-
-static bool doubt_cut(const struct bench *b)
-{
-    return b->s->mta == MTA_POSTFIX && !has(b, SEEN_COUNTS) && !has(b, SEEN_CONNECT | SEEN_END) &&
-           b->ret->mode == TLS_MODE_UNKNOWN;
-}
-
-static bool doubt_tls(const struct bench *b)
-{
-    return b->ret->mode == TLS_MODE_UNKNOWN && acted(b) && !tls_begun(b) && !tls_is_logged(b);
-}
-
-static doubt_set find_doubts(const struct bench *b)
-{
-    bool listener = doubt_listener(b);
-    bool proxy = (has(b, SEEN_PROXIED) || !tls_by_mta(b)) && !has(b, SEEN_TLS);
-    const bool is[DOUBTS] = {
-        [DOUBT_LISTENER] = listener && !is_shared(b),
-        [DOUBT_SHARED] = listener && is_shared(b),
-        [DOUBT_POLICY] = left_alone(b),
-        [DOUBT_TLS] = doubt_tls(b) && !proxy,
-        [DOUBT_TLS_VERSION] = doubt_tls_version(b),
-        [DOUBT_PROXY] = proxy && acted(b),
-        [DOUBT_HANDSHAKE] = (b->ret->found & FINDING_BIT(FINDING_HANDSHAKE_UNKNOWN)) != 0,
-        [DOUBT_CUT] = doubt_cut(b),
-        [DOUBT_USER] = has(b, SEEN_AUTH) && !b->s->user,
-    };
-    doubt_set all = 0;
-    for (int i = 0; i < DOUBTS; i++)
-        all |= is[i] ? DOUBT_BIT(i) : 0;
-    return all;
+    bench_weigh(b, v->finding, v->held == HELD_BEFORE_MAIL ? v->action : v->would);
 }
 
 void judge(const struct judge *j, const struct seen *s, int64_t at_us, struct judged *ret)
@@ -425,7 +190,7 @@ void judge(const struct judge *j, const struct seen *s, int64_t at_us, struct ju
     ret->mode = find_mode(&b);
     tell(&b);
     ask_rules(&b);
-    if (!left_alone(&b))
-        look(&b);
-    ret->doubts = find_doubts(&b);
+    if (!bench_left_alone(&b))
+        bench_detect(&b);
+    ret->doubts = bench_doubts(&b);
 }

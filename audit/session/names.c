@@ -9,7 +9,7 @@
  * What is longer is no name: user@host is at most 64 + 1 + 255 bytes (RFC 5321 4.5.3.1). With the
  * limit of strings it bounds the memory.
  */
-enum { TEXT_MAX = 320, FIRST_SLOTS = 1024, FIRST_TEXTS = 512, RECENT = 256 };
+enum { TEXT_MAX = 320, FIRST_SLOTS = 1024, FIRST_TEXTS = 512 };
 
 struct slot {
     uint32_t hash;
@@ -24,7 +24,6 @@ struct names {
     struct str *texts;
     uint32_t count, room, max;
     uint64_t overflow;
-    uint32_t recent[RECENT]; /* ids met lately: most strings are one of a few */
 };
 
 struct names *names_new(const struct sipkey *key, uint32_t max)
@@ -104,18 +103,10 @@ static uint32_t hash_of(const struct names *n, struct str s)
     return (uint32_t)siphash(&n->key, s.p, s.n);
 }
 
-/* Needs no key: who aims at one place makes us look further, as if it were not there. */
-static uint32_t *recent(struct names *n, struct str s)
+uint32_t names_id(struct names *n, struct str s)
 {
-    uint64_t first = 0, last = 0;
-    size_t at = s.n < sizeof last ? 0 : s.n - sizeof last;
-    memcpy(&first, s.p, s.n < sizeof first ? s.n : sizeof first);
-    memcpy(&last, s.p + at, s.n - at);
-    return &n->recent[((first ^ last * 3) * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
-}
-
-static uint32_t intern(struct names *n, struct str s)
-{
+    if (s.n == 0)
+        return 0;
     if (s.n > TEXT_MAX) {
         n->overflow++;
         return NAMES_MORE;
@@ -132,16 +123,6 @@ static uint32_t intern(struct names *n, struct str s)
     n->texts[n->count] = (struct str){copy, s.n};
     *find(n, hash, s) = (struct slot){hash, n->count};
     return n->count++;
-}
-
-uint32_t names_id(struct names *n, struct str s)
-{
-    if (s.n == 0)
-        return 0;
-    uint32_t *lately = recent(n, s);
-    if (!str_eq(n->texts[*lately], s))
-        *lately = intern(n, s);
-    return *lately;
 }
 
 uint32_t names_find(const struct names *n, struct str s)

@@ -1,58 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The open sessions: where they are found, in what order they are given up. What a line says is
- * facts.c's business.
- *
- * A session is found by keys, which are hashes under a secret key of host and process, of address,
- * or of queue id. They are 64 bits long, and nothing but the hash is compared: of a million
- * sessions, two have the same one in 10^7 logs.
+ * Whose a line is, when a session begins and when it is over. What a line says is facts.c's
+ * business, where sessions are kept open.c's.
  */
 #include "audit/session/sessions.h"
 
 #include <stdlib.h>
 
 #include "audit/session/facts.h"
+#include "audit/session/open.h"
+#include "audit/session/waited.h"
 
-enum {
-    DEFAULT_MAX_OPEN = 100 * 1000,
-    MOST_OPEN = 1 << 24,
-    DEFAULT_IDLE_S = 3600,
-    FIRST_ROOM = 256,
-    QUEUE_ID_MAX = 24, /* a longer one is none */
-    KEYS = 2,          /* its own, and of its last mail's queue id */
-    NOBODY = 0,        /* index 0 is the head of both lists */
-};
-
-enum order { BY_USE, BY_BIRTH, ORDERS };
-
-struct open {
-    uint64_t keys[KEYS]; /* 0: none */
-    struct {
-        uint32_t before, after;
-    } order[ORDERS];
-    uint64_t number, first_position;
-    int64_t first_us, last_us;
-    int64_t used_us; /* on the clock that only goes forward; see idle() */
-    uint8_t queue_id_n;
-    char queue_id[QUEUE_ID_MAX];
-    struct seen seen;
-};
-
-struct place {
-    uint64_t key; /* 0: free */
-    uint32_t open;
-};
+enum { DEFAULT_MAX_OPEN = 100 * 1000, MOST_OPEN = 1 << 24, DEFAULT_IDLE_S = 3600 };
 
 struct sessions {
     struct names *names;
     struct sipkey key;
     struct sessions_settings settings;
     struct sessions_counts counts;
-    struct open *pool;    /* pool[0] is nobody: the lists begin and end there */
-    uint32_t room, used;  /* how many there are, how many were ever needed */
-    uint32_t free, open;  /* first of those given back (linked by BY_USE.after); open now */
-    struct place *places; /* open addressing, at most half full */
-    uint32_t mask;
+    struct open_sessions open;
     int64_t latest_us;    /* the latest time met */
     uint64_t last_number; /* given to a session */
     struct {
@@ -103,108 +69,17 @@ static uint64_t queue_id_key(const struct sessions *s, uint32_t host, struct str
                : 0;
 }
 
-/* The place of that key, or the free one where it belongs. There is always a free one. */
-static struct place *place_of(const struct sessions *s, uint64_t key)
-{
-    uint32_t i = (uint32_t)key & s->mask;
-    while (s->places[i].key && s->places[i].key != key)
-        i = (i + 1) & s->mask;
-    return &s->places[i];
-}
-
-static uint32_t find(const struct sessions *s, uint64_t key)
-{
-    return key ? place_of(s, key)->open : NOBODY;
-}
-
-/* Closes the gap, so that no search stops at it. */
-static void forget(struct sessions *s, uint64_t key)
-{
-    if (!key || !place_of(s, key)->key)
-        return;
-    uint32_t gap = (uint32_t)(place_of(s, key) - s->places);
-    for (uint32_t i = (gap + 1) & s->mask; s->places[i].key; i = (i + 1) & s->mask) {
-        uint32_t home = (uint32_t)s->places[i].key & s->mask;
-        if (((i - home) & s->mask) < ((i - gap) & s->mask))
-            continue;
-        s->places[gap] = s->places[i];
-        gap = i;
-    }
-    s->places[gap] = (struct place){0, NOBODY};
-}
-
-/* ---- lists --------------------------------------------------------------------- */
-
-static void unlink_from(struct sessions *s, enum order by, uint32_t i)
-{
-    struct open *o = &s->pool[i];
-    s->pool[o->order[by].before].order[by].after = o->order[by].after;
-    s->pool[o->order[by].after].order[by].before = o->order[by].before;
-}
-
-static void append_to(struct sessions *s, enum order by, uint32_t i)
-{
-    uint32_t last = s->pool[NOBODY].order[by].before;
-    s->pool[i].order[by].before = last;
-    s->pool[i].order[by].after = NOBODY;
-    s->pool[last].order[by].after = i;
-    s->pool[NOBODY].order[by].before = i;
-}
-
-static uint32_t first_of(const struct sessions *s, enum order by)
-{
-    return s->pool[NOBODY].order[by].after;
-}
-
-/* ---- memory -------------------------------------------------------------------- */
-
-static bool grow_places(struct sessions *s, uint32_t room)
-{
-    uint32_t mask = 1;
-    while (mask < 2 * KEYS * room)
-        mask = 2 * mask + 1;
-    struct place *old = s->places, *places = calloc((size_t)mask + 1, sizeof *places);
-    uint32_t old_mask = s->mask;
-    if (!places)
-        return false;
-    s->places = places;
-    s->mask = mask;
-    for (uint32_t i = 0; old && i <= old_mask; i++)
-        if (old[i].key)
-            *place_of(s, old[i].key) = old[i];
-    free(old);
-    return true;
-}
-
-static bool grow(struct sessions *s)
-{
-    uint32_t room = 2 * s->room < s->settings.max_open + 1 ? 2 * s->room : s->settings.max_open + 1;
-    struct open *pool = realloc(s->pool, room * sizeof *pool);
-    if (!pool)
-        return false;
-    s->pool = pool;
-    if (!grow_places(s, room))
-        return false;
-    s->room = room;
-    return true;
-}
-
 struct sessions *sessions_new(struct names *names, const struct sipkey *key,
                               const struct sessions_settings *settings)
 {
     struct sessions *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    *s = (struct sessions){.names = names, .key = *key, .settings = *settings, .used = 1};
-    if (!s->settings.max_open)
-        s->settings.max_open = DEFAULT_MAX_OPEN;
-    if (s->settings.max_open > MOST_OPEN)
-        s->settings.max_open = MOST_OPEN;
+    *s = (struct sessions){.names = names, .key = *key, .settings = *settings};
+    unsigned max = settings->max_open ? settings->max_open : DEFAULT_MAX_OPEN;
     if (!s->settings.idle_us)
         s->settings.idle_us = DEFAULT_IDLE_S * US_PER_S;
-    s->room = s->settings.max_open < FIRST_ROOM ? s->settings.max_open + 1 : FIRST_ROOM;
-    s->pool = calloc(s->room, sizeof *s->pool);
-    if (s->pool && grow_places(s, s->room))
+    if (open_init(&s->open, max < MOST_OPEN ? max : MOST_OPEN))
         return s;
     sessions_free(s);
     return NULL;
@@ -212,10 +87,8 @@ struct sessions *sessions_new(struct names *names, const struct sipkey *key,
 
 void sessions_free(struct sessions *s)
 {
-    if (!s)
-        return;
-    free(s->pool);
-    free(s->places);
+    if (s)
+        open_free(&s->open);
     free(s);
 }
 
@@ -223,14 +96,7 @@ void sessions_free(struct sessions *s)
 
 static void give_back(struct sessions *s, uint32_t i)
 {
-    struct open *o = &s->pool[i];
-    for (int k = 0; k < KEYS; k++)
-        forget(s, o->keys[k]);
-    unlink_from(s, BY_USE, i);
-    unlink_from(s, BY_BIRTH, i);
-    o->order[BY_USE].after = s->free;
-    s->free = i;
-    s->open--;
+    open_remove(&s->open, i);
     if (s->failed == i)
         s->failed = NOBODY;
 }
@@ -241,10 +107,11 @@ static bool is_incomplete(const struct seen *s)
     return s->mta == MTA_POSTFIX && (s->flags & both) != both;
 }
 
-/* It gives its place back before it is told, so that what is told is a copy. */
+/* It gives its place back before it is told, so that what is told is a copy, to the byte. */
 static void end(struct sessions *s, uint32_t i)
 {
-    struct open o = s->pool[i];
+    struct open o;
+    memcpy(&o, &s->open.at[i], sizeof o);
     facts_complete(&o.seen);
     s->counts.closed++;
     s->counts.incomplete += is_incomplete(&o.seen);
@@ -270,14 +137,15 @@ static void undo(struct sessions *s, uint32_t i)
 static void evict(struct sessions *s)
 {
     s->counts.evicted++;
-    end(s, first_of(s, BY_USE));
+    end(s, open_first(&s->open, BY_USE));
 }
 
 /* The first line that has a time: what was open before grows old from then on. */
 static void start_clock(struct sessions *s, int64_t wall_us)
 {
-    for (uint32_t i = first_of(s, BY_USE); i != NOBODY; i = s->pool[i].order[BY_USE].after)
-        s->pool[i].used_us = wall_us;
+    for (uint32_t i = open_first(&s->open, BY_USE); i != NOBODY;
+         i = s->open.at[i].order[BY_USE].after)
+        s->open.at[i].used_us = wall_us;
 }
 
 /* Times may go back; the clock that sessions grow old by is the latest that was met. */
@@ -287,7 +155,8 @@ static void idle(struct sessions *s, int64_t wall_us)
         start_clock(s, wall_us);
     if (wall_us > s->latest_us)
         s->latest_us = wall_us;
-    while (s->open && s->latest_us - s->pool[first_of(s, BY_USE)].used_us > s->settings.idle_us)
+    while (s->open.count &&
+           s->latest_us - s->open.at[open_first(&s->open, BY_USE)].used_us > s->settings.idle_us)
         evict(s);
 }
 
@@ -296,25 +165,14 @@ static void idle(struct sessions *s, int64_t wall_us)
 /* NOBODY when memory ends. */
 static uint32_t begin(struct sessions *s, uint64_t key, const struct log_line *l, uint64_t position)
 {
-    if (s->open == s->settings.max_open)
+    if (s->open.count == s->open.max)
         evict(s);
-    uint32_t i = s->free;
-    if (i)
-        s->free = s->pool[i].order[BY_USE].after;
-    else if (s->used < s->room || grow(s))
-        i = s->used++;
-    else
+    uint32_t i = open_add(&s->open, key);
+    if (i == NOBODY)
         return NOBODY;
-    struct open *o = &s->pool[i];
-    memset(o, 0, sizeof *o);
-    o->keys[0] = key;
-    o->number = ++s->last_number;
-    o->first_position = position;
-    o->first_us = l->wall_us;
-    *place_of(s, key) = (struct place){key, i};
-    append_to(s, BY_USE, i);
-    append_to(s, BY_BIRTH, i);
-    s->open++;
+    s->open.at[i].number = ++s->last_number;
+    s->open.at[i].first_position = position;
+    s->open.at[i].first_us = l->wall_us;
     s->counts.opened++;
     return i;
 }
@@ -334,7 +192,7 @@ static uint64_t key_of_line(struct sessions *s, const struct log_line *l, const 
         return address_key(s, KEY_ADDRESS, host, m);
     /* Pasted without a process: the line before may have told whose it is. */
     if (m->kind == MESSAGE_TLS_REASON && s->failed)
-        return s->pool[s->failed].keys[0];
+        return s->open.at[s->failed].keys[0];
     return key_of(s, KEY_ALONE, host, s->last_number + 1);
 }
 
@@ -361,7 +219,7 @@ static bool only_connected(const struct open *o)
  */
 static uint32_t still_open(struct sessions *s, uint32_t i, const struct message *m)
 {
-    struct open *o = &s->pool[i];
+    struct open *o = &s->open.at[i];
     struct facts f = {s->names, &s->key, m, 0, &o->seen};
     if (i == NOBODY)
         return NOBODY;
@@ -384,47 +242,33 @@ static uint32_t still_open(struct sessions *s, uint32_t i, const struct message 
     return NOBODY;
 }
 
-static void remember_queue_id(struct sessions *s, struct open *o, uint32_t i, uint32_t host,
-                              struct str id)
+static void remember_queue_id(struct sessions *s, uint32_t i, uint32_t host, struct str id)
 {
+    struct open *o = &s->open.at[i];
     uint64_t key = queue_id_key(s, host, id);
-    if (!key || key == o->keys[1] || find(s, key) != NOBODY)
+    if (!key || open_find(&s->open, key) != NOBODY)
         return;
-    forget(s, o->keys[1]);
-    o->keys[1] = key;
-    *place_of(s, key) = (struct place){key, i};
+    open_second_key(&s->open, i, key);
     memcpy(o->queue_id, id.p, id.n);
     o->queue_id_n = (uint8_t)id.n;
-}
-
-/*
- * At least how long it is since the connect line, for stamps that are a second wide: what is two
- * seconds apart may be little more than one.
- */
-static int64_t waited_us(const struct open *o, const struct log_line *l)
-{
-    if (!(o->seen.flags & SEEN_CONNECT) || !o->first_us || !l->wall_us)
-        return 0;
-    bool whole_seconds = o->first_us % US_PER_S == 0 && l->wall_us % US_PER_S == 0;
-    return l->wall_us - o->first_us - (whole_seconds ? US_PER_S : 0);
 }
 
 static void add(struct sessions *s, uint32_t i, const struct log_line *l, const struct message *m,
                 uint32_t host)
 {
-    struct open *o = &s->pool[i];
-    struct facts f = {s->names, &s->key, m, waited_us(o, l), &o->seen};
+    struct open *o = &s->open.at[i];
+    int64_t connect_us = o->seen.flags & SEEN_CONNECT ? o->first_us : 0;
+    struct facts f = {s->names, &s->key, m, waited_us(connect_us, l, m), &o->seen};
     o->seen.host = host;
     facts_add(&f);
     if (m->queue_id.n && m->kind != MESSAGE_SOFTWARE && (o->seen.flags & SEEN_MAIL_TAKEN))
-        remember_queue_id(s, o, i, host, m->queue_id);
+        remember_queue_id(s, i, host, m->queue_id);
     if (!o->first_us)
         o->first_us = l->wall_us;
     if (l->wall_us)
         o->last_us = l->wall_us;
     o->used_us = s->latest_us;
-    unlink_from(s, BY_USE, i);
-    append_to(s, BY_USE, i);
+    open_use(&s->open, i);
 }
 
 /* postscreen has let it pass: smtpd's connect line follows. */
@@ -449,7 +293,7 @@ uint64_t sessions_line(struct sessions *s, const struct log_line *l, const struc
     uint32_t host = host_of(s, l->host);
     idle(s, l->wall_us);
     uint64_t key = key_of_line(s, l, m, host);
-    uint32_t i = still_open(s, find(s, key), m);
+    uint32_t i = still_open(s, open_find(&s->open, key), m);
     s->failed = NOBODY;
     if (i == NOBODY && facts_can_begin(m))
         i = begin(s, key, l, position);
@@ -457,9 +301,9 @@ uint64_t sessions_line(struct sessions *s, const struct log_line *l, const struc
         s->counts.homeless += m->kind != MESSAGE_CONTEXT;
         return 0;
     }
-    uint64_t number = s->pool[i].number;
+    uint64_t number = s->open.at[i].number;
     add(s, i, l, m, host);
-    if (is_handed_on(l, m) && only_connected(&s->pool[i]))
+    if (is_handed_on(l, m) && only_connected(&s->open.at[i]))
         undo(s, i);
     else if (is_last(m) || is_handed_on(l, m))
         end(s, i);
@@ -470,8 +314,8 @@ uint64_t sessions_line(struct sessions *s, const struct log_line *l, const struc
 
 void sessions_end(struct sessions *s)
 {
-    while (s->open)
-        end(s, first_of(s, BY_BIRTH));
+    while (s->open.count)
+        end(s, open_first(&s->open, BY_BIRTH));
 }
 
 const struct sessions_counts *sessions_counts(const struct sessions *s)
@@ -481,7 +325,7 @@ const struct sessions_counts *sessions_counts(const struct sessions *s)
 
 uint64_t sessions_oldest(const struct sessions *s)
 {
-    return s->open ? s->pool[first_of(s, BY_BIRTH)].first_position : UINT64_MAX;
+    return s->open.count ? s->open.at[open_first(&s->open, BY_BIRTH)].first_position : UINT64_MAX;
 }
 
 /* User names compare without regard to case, as in exceptions. */

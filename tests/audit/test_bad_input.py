@@ -48,7 +48,7 @@ class Audited:
         self.out = json.loads(done.stdout) if done.stdout else None
 
     def sessions(self):
-        return self.out["sessions"]["all"]
+        return self.out["sessions"]["count"]
 
 
 # Runs the command after "--" and writes its peak memory to the descriptor.
@@ -180,7 +180,7 @@ def a_directory(work):
 def one_of_several_is_missing(work):
     (work / "mail.log").write_bytes(GOOD)
     result = expect(audit(work / "mail.log", work / "mail.log.1"), 66, 1, "mail.log.1")
-    assert any("mail.log.1" in p for p in result.out["input"]["problems"]), result.out["input"]["problems"]
+    assert any("mail.log.1" in p for p in result.out["problems"]), result.out["input"]["problems"]
 
 
 @test

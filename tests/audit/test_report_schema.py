@@ -120,6 +120,20 @@ def the_example_fits_the_schema():
     yield from faults(json.loads(example[1]), SCHEMA)
 
 
+def the_report_on_the_page_is_one_of_the_program():
+    real = set((REPORTS / "provider.txt").read_text().splitlines())
+    shown = re.search(r"## The report\n.*?```\n(.*?)```", PAGE, re.S)[1].splitlines()
+    for line in shown:
+        if line not in real and line.strip() != "...":
+            yield f"docs/audit.md: the program does not write {line!r}"
+
+
+def every_doubt_is_on_the_page():
+    for doubt in re.findall(r'^DOUBT\(\w+, "([a-z-]+)"', (ROOT / "audit/session/doubts.def").read_text(), re.M):
+        if f"| `{doubt}` |" not in PAGE:
+            yield f"docs/audit.md lacks the doubt `{doubt}`"
+
+
 def csv_is_as_documented():
     with open(REPORTS / "provider.csv", newline="") as f:
         text = f.read()
@@ -141,7 +155,8 @@ def csv_is_as_documented():
 
 
 tests = [reports_fit_the_schema, the_schema_finds_faults, every_field_is_in_a_report, every_field_is_on_the_page,
-         the_example_fits_the_schema, csv_is_as_documented]
+         the_example_fits_the_schema, the_report_on_the_page_is_one_of_the_program, every_doubt_is_on_the_page,
+         csv_is_as_documented]
 print(f"1..{len(tests)}")
 failed = False
 for number, test in enumerate(tests, 1):

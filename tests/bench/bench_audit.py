@@ -55,7 +55,7 @@ def count_sessions(log):
 
 def check(log, output):
     """Every session of the log must be in the report."""
-    found = json.loads(output)["sessions"]["all"]
+    found = json.loads(output)["sessions"]["count"]
     if found != count_sessions(log):
         sys.exit("audit has %d sessions, the log %d" % (found, count_sessions(log)))
 

@@ -14,7 +14,7 @@
 char log_dir[128];
 struct got got;
 
-int log_set_up(void **state)
+int follow_set_up(void **state)
 {
     (void)state;
     const char *top = getenv("TMPDIR");
@@ -30,7 +30,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-int log_tear_down(void **state)
+int follow_tear_down(void **state)
 {
     (void)state;
     return nftw(log_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

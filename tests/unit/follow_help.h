@@ -14,8 +14,8 @@
 
 extern char log_dir[128];
 
-int log_set_up(void **state);
-int log_tear_down(void **state);
+int follow_set_up(void **state);
+int follow_tear_down(void **state);
 
 /* "mail.log" to its path; in a ring of a few. */
 const char *at(const char *name);

@@ -4,12 +4,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 char log_top[64];
+static int descriptors_before;
+
+static int descriptors(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
 
 int log_set_up(void **state)
 {
@@ -17,6 +32,7 @@ int log_set_up(void **state)
     setenv("TZ", "UTC0", 1);
     signal(SIGPIPE, SIG_IGN);
     snprintf(log_top, sizeof log_top, "/tmp/mailreeve-log-XXXXXX");
+    descriptors_before = descriptors();
     return mkdtemp(log_top) ? 0 : -1;
 }
 
@@ -31,7 +47,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 int log_tear_down(void **state)
 {
     (void)state;
-    bool alone = waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+    bool alone =
+        waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD && descriptors() == descriptors_before;
     return nftw(log_top, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 && alone ? 0 : -1;
 }
 
@@ -124,6 +141,9 @@ static void *dribble(void *context)
         if (n <= 0)
             break; /* the reader had enough */
         rest.p += n, rest.n -= (size_t)n;
+        /* the next when these were read */
+        for (int left = 1; !d->over && ioctl(d->ends[1], FIONREAD, &left) == 0 && left > 0;)
+            sched_yield();
     }
     close(d->ends[1]);
     return NULL;
@@ -133,6 +153,7 @@ const char *log_dribble(struct log_dribble *d, struct str bytes)
 {
     pthread_t thread;
     d->bytes = bytes;
+    d->over = false;
     assert_int_equal(pipe2(d->ends, O_CLOEXEC), 0);
     snprintf(d->path, sizeof d->path, "/dev/fd/%d", d->ends[0]);
     assert_int_equal(pthread_create(&thread, NULL, dribble, d), 0);
@@ -142,6 +163,7 @@ const char *log_dribble(struct log_dribble *d, struct str bytes)
 
 void log_dribble_end(struct log_dribble *d)
 {
+    d->over = true;
     close(d->ends[0]);
     pthread_join(d->thread, NULL);
 }

@@ -4,6 +4,7 @@
 #define TESTS_LOG_HELP_H
 
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ extern char log_top[64]; /* the directory of the test that runs */
 
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, log_set_up, log_tear_down)
 int log_set_up(void **state);
-/* Fails, too, if a child process was left behind. */
+/* Fails, too, if a child process or an open descriptor was left behind. */
 int log_tear_down(void **state);
 
 /* A file in it, written; its path, until the eighth call after this one. */
@@ -40,11 +41,11 @@ struct got {
 };
 
 bool got_take(void *context, const struct log_line *l, uint64_t line);
-/* input_read() of it at 2026-11-21T08:00:00Z; what it returned. *g is zeroed first but for
- * stop_after; got_free() when done. */
+/* input_read() of it at 2031-06-01T00:00:00Z, which no clock says; what it returned. *g is zeroed
+ * first but for stop_after; got_free() when done. */
 int got_read(struct got *g, const char *path);
 void got_free(struct got *g);
-#define NOW_US (INT64_C(1795248000) * US_PER_S)
+#define NOW_US (INT64_C(1938038400) * US_PER_S)
 
 /* The texts of all lines, joined with '/', are these. */
 void assert_texts(const struct got *g, const char *expected);
@@ -54,6 +55,7 @@ void assert_texts(const struct got *g, const char *expected);
 struct log_dribble {
     struct str bytes;
     int ends[2];
+    atomic_bool over;
     unsigned long thread;
     char path[32];
 };

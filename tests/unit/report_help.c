@@ -47,6 +47,7 @@ struct seen session_on(struct world *w, const char *listener, const char *client
         s.flags |= SEEN_BARE;
     s.mta = MTA_POSTFIX;
     s.listener = names_id(w->names, str_of(listener));
+    s.host = names_id(w->names, STR("mx"));
     assert_true(addr_parse(str_of(client), &s.client));
     return s;
 }

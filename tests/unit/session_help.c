@@ -57,6 +57,31 @@ uint64_t give(struct given *g, const char *line)
     return give_str(g, str_of(line));
 }
 
+uint64_t given_say(struct given *g, const char *time, const char *tag, unsigned pid,
+                   const char *message)
+{
+    char line[1024];
+    int n = snprintf(line, sizeof line, "Nov 20 10:%s mx %s[%u]: %s", time, tag, pid, message);
+    assert_true(n > 0 && (size_t)n < sizeof line);
+    return give(g, line);
+}
+
+uint64_t given_smtpd(struct given *g, const char *time, unsigned pid, const char *message)
+{
+    return given_say(g, time, "postfix/submission/smtpd", pid, message);
+}
+
+struct str given_text(const struct given *g, uint32_t id)
+{
+    return names_text(g->names, id);
+}
+
+void assert_seen(const struct given *g, unsigned i, uint32_t are, uint32_t are_not)
+{
+    assert_int_equal(g->list[i].seen.flags & are, are);
+    assert_int_equal(g->list[i].seen.flags & are_not, 0);
+}
+
 void give_log(struct given *g, const char *text)
 {
     struct str rest = str_of(text);

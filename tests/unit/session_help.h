@@ -40,6 +40,19 @@ uint64_t give(struct given *g, const char *line);
 /* Several lines, each with a newline, and the log's end. */
 void give_log(struct given *g, const char *text);
 
+/* The same, put together: at 10:`time` on one day. */
+uint64_t given_say(struct given *g, const char *time, const char *tag, unsigned pid,
+                   const char *message);
+uint64_t given_smtpd(struct given *g, const char *time, unsigned pid, const char *message);
+
+struct str given_text(const struct given *g, uint32_t id);
+
+/* Of the i-th session that was closed: flags it has, and flags it has not. */
+void assert_seen(const struct given *g, unsigned i, uint32_t are, uint32_t are_not);
+
+#define BOB "bob.example.net[192.0.2.7]"
+#define EVE "eve.example.org[198.51.100.9]"
+
 /* A log that was read and is to be judged. */
 struct court {
     struct given given;

@@ -290,8 +290,8 @@ static void test_rotated_while_down(void **state)
             expect(1, 12);
             assert_int_equal(got.notes, 0);
             follow_close(f);
-            log_tear_down(NULL);
-            log_set_up(NULL);
+            follow_tear_down(NULL);
+            follow_set_up(NULL);
         }
 }
 
@@ -371,8 +371,8 @@ static void test_copied_and_truncated(void **state)
             rest(f);
             expect(1, regrown ? 50 : 8);
             follow_close(f);
-            log_tear_down(NULL);
-            log_set_up(NULL);
+            follow_tear_down(NULL);
+            follow_set_up(NULL);
         }
 }
 
@@ -421,14 +421,14 @@ static void test_replaced_while_down(void **state)
         expect(1, 60);
         assert_non_null(strstr(got.note, "lines may be missing or come twice"));
         follow_close(f);
-        log_tear_down(NULL);
-        log_set_up(NULL);
+        follow_tear_down(NULL);
+        follow_set_up(NULL);
     }
 }
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, log_set_up, log_tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, follow_set_up, follow_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_grows),
         T(test_begins_at_the_end),

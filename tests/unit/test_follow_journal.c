@@ -36,7 +36,7 @@ static const char script[] =
 static int set_up(void **state)
 {
     snprintf(path_before, sizeof path_before, "%s", getenv("PATH"));
-    if (log_set_up(state) < 0)
+    if (follow_set_up(state) < 0)
         return -1;
     char path[4400];
     snprintf(path, sizeof path, "%s:%s", log_dir, path_before);
@@ -49,7 +49,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     setenv("PATH", path_before, 1);
-    return log_tear_down(state);
+    return follow_tear_down(state);
 }
 
 static void entries(unsigned first, unsigned last)

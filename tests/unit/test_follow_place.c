@@ -132,8 +132,8 @@ static void test_again_in_older_files(void **state)
                 again_is(2, i ? 7 : down ? 5 : 6);
                 follow_close(f);
             }
-            log_tear_down(NULL);
-            log_set_up(NULL);
+            follow_tear_down(NULL);
+            follow_set_up(NULL);
         }
 }
 
@@ -419,9 +419,38 @@ static void test_told_by_nobody(void **state)
     follow_close(f);
 }
 
+static void write_both(unsigned call)
+{
+    (void)call;
+    text("mail.log.1", "n 2\n");
+    if (access(at("mail.log"), F_OK) < 0)
+        lines("mail.log", 3, 3);
+}
+
+/* A daemon that does not notice the rotation, and another one that does. */
+static void test_both_are_written(void **state)
+{
+    (void)state;
+    struct follow_settings s = ordinary();
+    s.no_inotify = true; /* or each line would lead to the next one at once */
+    s.quiet_ms = 20;
+    lines("mail.log", 1, 1);
+    struct follow *f = opened(&s);
+    until(f, 1);
+    move("mail.log", "mail.log.1");
+    got.at_idle = write_both;
+    until_noted(f, "was rotated, but the old file is still written; it is left now");
+    got.at_idle = NULL;
+    rest(f);
+    assert_int_equal(got.number[got.count - 1], 3);
+    for (unsigned i = 1; i < got.count - 1; i++)
+        assert_int_equal(got.number[i], 2);
+    follow_close(f);
+}
+
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, log_set_up, log_tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, follow_set_up, follow_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_goes_on),
         T(test_stops_when_told),
@@ -437,6 +466,7 @@ int main(void)
         T(test_no_permission),
         T(test_told_by_the_kernel),
         T(test_told_by_nobody),
+        T(test_both_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

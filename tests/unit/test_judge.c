@@ -4,7 +4,6 @@
 
 #define ON(name) "Nov 20 10:00:00 mx postfix/" name "smtpd[7]: "
 #define LATE(name) "Nov 20 10:00:09 mx postfix/" name "smtpd[7]: "
-#define BOB "bob.example.net[192.0.2.7]"
 #define TLS(version, cipher)                                                                       \
     "Anonymous TLS connection established from " BOB ": " version " with cipher " cipher           \
     " (256/256 bits)\n"
@@ -65,7 +64,8 @@ static void test_rules(void **state)
          ACTION_IGNORE, 0},
         {SESSION(MSA, CLIENT(MSA), "ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5"),
          "cleartext tls-required auth-required", ACTION_REJECT, 0},
-        {SESSION(MSA, LOGIN(MSA), "ehlo=1 auth=1 mail=1 rcpt=1 data=1 quit=1 commands=6"),
+        {SESSION(SMTPS, "", "commands=0/0")
+             SESSION(MSA, LOGIN(MSA), "ehlo=1 auth=1 mail=1 rcpt=1 data=1 quit=1 commands=6"),
          "cleartext tls-required cleartext-auth", ACTION_REJECT, 0},
         {SESSION(MSA, ON(MSA) TLS_13 CLIENT(MSA), "ehlo=2 starttls=1 mail=1 commands=4"),
          "starttls auth-required", ACTION_REJECT, 0},
@@ -83,8 +83,8 @@ static void test_rules(void **state)
         /* A login alone is found, but no mail was there to be refused. */
         {SESSION(MX, ON(MX) TLS_13, "ehlo=2 starttls=1 auth=1 quit=1 commands=5"),
          "starttls auth-on-smtp-port", ACTION_LOG, D(USER)},
-        {SESSION(MSA, "", "ehlo=1 auth=1 quit=1 commands=3"), "cleartext cleartext-auth",
-         ACTION_LOG, D(USER)},
+        {SESSION(SMTPS, "", "commands=0/0") SESSION(MSA, "", "ehlo=1 auth=1 quit=1 commands=3"),
+         "cleartext cleartext-auth", ACTION_LOG, D(USER)},
         /* MAIL that the MTA refused is MAIL. */
         {SESSION(MSA, "", "ehlo=1 mail=0/1 quit=1 commands=2/3"),
          "cleartext tls-required auth-required", ACTION_REJECT, 0},
@@ -131,7 +131,7 @@ static void test_detections(void **state)
         /* After STARTTLS, what came was no TLS: it has no id of its own. */
         {SESSION(MSA, FAILED(MSA) WHY(MSA, "0A00010B:SSL routines::wrong version number"),
                  "ehlo=1 starttls=0/1 commands=1/2"),
-         "starttls handshake-unknown", ACTION_LOG, D(HANDSHAKE)},
+         "starttls handshake-unknown", ACTION_LOG, 0},
         {SESSION(SMTPS, ON(SMTPS) TLS_13, "ehlo=1 starttls=0/1 quit=1 commands=2/3"),
          "implicit starttls-inside-tls", ACTION_LOG, 0},
         {SESSION(MSA, ON(MSA) TLS_13, "ehlo=2 starttls=1/2 quit=1 commands=4/5"),
@@ -147,6 +147,8 @@ static void test_detections(void **state)
         {SESSION(MSA, ON(MSA) "lost connection after UNKNOWN from " BOB "\n",
                  "unknown=0/1 commands=0/1"),
          "cleartext no-tls-seen", ACTION_LOG, 0},
+        {SESSION(MSA, "", "auth=0/1 quit=1 commands=1/2"), "cleartext no-tls-seen", ACTION_LOG, 0},
+        {SESSION(MSA, "", "quit=1 commands=1"), "cleartext -", ACTION_IGNORE, 0},
         /* Nothing was said: a port scan. */
         {SESSION(MSA, "", "commands=0/0"), "unknown -", ACTION_IGNORE, 0},
         {SESSION(MX, "", "ehlo=1 quit=1 commands=2"), "cleartext -", ACTION_IGNORE, 0},
@@ -172,6 +174,16 @@ static void test_detections(void **state)
          "\\026\\003\\001\n"
          "Nov 20 10:00:01 mx postfix/postscreen[9]: DISCONNECT [192.0.2.7]:1002\n",
          "cleartext implicit-tls-on-starttls-port", ACTION_LOG, 0},
+        {"Nov 20 10:00:00 mx postfix/postscreen[9]: CONNECT from [192.0.2.7]:1002 to "
+         "[192.0.2.1]:25\n"
+         "Nov 20 10:00:00 mx postfix/postscreen[9]: PREGREET 47 after 0 from [192.0.2.7]:1002: "
+         "\\003\\000\n"
+         "Nov 20 10:00:01 mx postfix/postscreen[9]: DISCONNECT [192.0.2.7]:1002\n",
+         "cleartext not-smtp", ACTION_LOG, 0},
+        {"Nov 20 10:00:00 mx postfix/postscreen[9]: CONNECT from [192.0.2.7]:1002 to "
+         "[192.0.2.1]:26\n"
+         "Nov 20 10:00:01 mx postfix/postscreen[9]: DISCONNECT [192.0.2.7]:1002\n",
+         "unknown -", ACTION_IGNORE, D(POLICY)},
     };
     CHECK(list, NULL);
 }
@@ -278,6 +290,14 @@ static void test_tls_not_logged(void **state)
         {SESSION(SMTPS, "", "ehlo=1 starttls=0/1 quit=1 commands=2/3"),
          "implicit starttls-inside-tls", ACTION_LOG, D(TLS_VERSION)},
         {SESSION(SMTPS, "", "commands=0/0"), "unknown -", ACTION_IGNORE, 0},
+        /* A login without STARTTLS: in clear text, or 465 under the name of 587. */
+        {SESSION(MSA, LOGIN(MSA), "ehlo=1 auth=1 mail=1 commands=3"), "unknown -", ACTION_IGNORE,
+         D(TLS)},
+        {SESSION(MSA, ON(MSA) TLS_13, "ehlo=2 starttls=1 commands=3")
+             SESSION(MSA, LOGIN(MSA), "ehlo=1 auth=1 mail=1 commands=3"),
+         "cleartext tls-required cleartext-auth", ACTION_REJECT, 0},
+        {SESSION(MX, LOGIN(MX), "ehlo=1 auth=1 mail=1 commands=3"),
+         "cleartext auth-on-smtp-port cleartext-auth", ACTION_REJECT, 0},
         {SESSION("", LOGIN(""), "ehlo=1 auth=1 mail=1 commands=3"), "unknown -", ACTION_IGNORE,
          D(LISTENER) | D(TLS)},
     };
@@ -318,6 +338,8 @@ static void test_sendmail(void **state)
         {SM SM_FROM("SMTP", "MSA"), "unknown -", ACTION_IGNORE, D(TLS)},
         {SM SM_TLS SM2 SM_FROM("SMTP", "MSA"), "cleartext tls-required auth-required",
          ACTION_REJECT, 0},
+        {"Nov 20 10:00:00 mx2 sendmail[7]: " SM_TLS SM2 SM_FROM("SMTP", "MSA"), "unknown -",
+         ACTION_IGNORE, D(TLS)},
         /* LogLevel 8: no STARTTLS= line, but proto= has an S. */
         {SM SM_FROM("ESMTPSA", "MSA"), "starttls -", ACTION_IGNORE, D(TLS_VERSION) | D(USER)},
         {SM SM_LEFT("MSA"), "unknown no-tls-seen", ACTION_LOG, 0},
@@ -353,7 +375,6 @@ static void test_policy(void **state)
         "handshake-unknown], until: 2030-01-01, reason: old, owner: me}\n"
         "  - {user: [bob@example.com], allow: cleartext-auth, until: 2020-01-01, "
         "reason: old, owner: me}\n";
-#define EVE "eve[198.51.100.9]"
 #define OLD "old[203.0.113.1]"
     static const struct example list[] = {
         /* The name is what the administrator says it is, and the session disagrees. */
@@ -376,6 +397,8 @@ static void test_policy(void **state)
          "cleartext -", ACTION_IGNORE, 0},
         {ON(MSA) "connect from " EVE "\n" ON(MSA) "disconnect from " EVE
                                                   " ehlo=1 quit=1 commands=2\n",
+         "cleartext -", ACTION_IGNORE, 0},
+        {ON(MSA) "connect from " EVE "\n" ON(MSA) "disconnect from " EVE " auth=0/1 commands=0/1\n",
          "cleartext -", ACTION_IGNORE, 0},
         /* Exceptions, in force and over. */
         {ON(MSA) "connect from " OLD "\n" ON(MSA) "disconnect from " OLD
@@ -411,10 +434,10 @@ static void test_policy(void **state)
     court_open(&c, yaml, list[6].log, NULL, 0);
     assert_int_equal(judged(&c, 0).trusted, FINDING_BIT(FINDING_CLOSED_BEFORE_STARTTLS));
     court_close(&c);
-    court_open(&c, yaml, list[7].log, NULL, 0);
+    court_open(&c, yaml, list[8].log, NULL, 0);
     assert_int_equal(judged(&c, 0).excepted, FINDING_BIT(FINDING_TLS_REQUIRED));
     court_close(&c);
-    court_open(&c, yaml, list[8].log, NULL, 0);
+    court_open(&c, yaml, list[9].log, NULL, 0);
     assert_int_equal(judged(&c, 0).excepted, FINDING_BIT(FINDING_CLOSED_BEFORE_STARTTLS));
     court_close(&c);
 }
@@ -427,6 +450,10 @@ static void test_xclient(void **state)
         {ON(MSA) "connect from localhost[127.0.0.1]\n" ON(MSA) "AAAAA1: client=" BOB "\n" ON(
              MSA) "disconnect from " BOB " ehlo=2 mail=1 commands=4\n",
          "unknown auth-required", ACTION_REJECT, D(PROXY)},
+        {ON(MSA) "connect from localhost[127.0.0.1]\n" ON(
+             MSA) "lost connection after EHLO from " BOB
+                  "\n" ON(MSA) "disconnect from " BOB " ehlo=2 xclient=1 commands=3\n",
+         "unknown -", ACTION_IGNORE, D(PROXY)},
         {SESSION(MSA, ON(MSA) "AAAAA1: client=" BOB ", sasl_method=XCLIENT, sasl_username=bob\n",
                  "ehlo=1 mail=1 commands=2"),
          "unknown -", ACTION_IGNORE, D(PROXY)},

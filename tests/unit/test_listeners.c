@@ -89,6 +89,7 @@ static void test_names(void **state)
         {MTA_POSTFIX, "postfix/mx", 25, KNOWN_BY_CUSTOM},
         {MTA_POSTFIX, "postfix/25", 25, KNOWN_BY_CUSTOM},
         {MTA_POSTFIX, "postfix/p2525", 2525, KNOWN_BY_CUSTOM},
+        {MTA_POSTFIX, "postfix/p_2525", 2525, KNOWN_BY_CUSTOM},
         {MTA_POSTFIX, "postfix-port-465", 465, KNOWN_BY_CUSTOM},
         {MTA_POSTFIX, "postfix/submission-2525", 2525, KNOWN_BY_CUSTOM},
         /* A port that is known, and that the policy does not name. */

@@ -215,8 +215,8 @@ static void test_reference(void **state)
     struct log_dribble d;
     assert_int_equal(got_read(&g, log_dribble(&d, bytes)), 0);
     log_dribble_end(&d);
-    assert_int_equal(g.list[0].wall_us, INT64_C(1767225599) * US_PER_S); /* 2025-12-31T23:59:59Z */
-    assert_int_equal(g.list[1].wall_us, INT64_C(1767312000) * US_PER_S); /* 2026-01-02 */
+    assert_int_equal(g.list[0].wall_us, INT64_C(1924991999) * US_PER_S); /* 2030-12-31T23:59:59Z */
+    assert_int_equal(g.list[1].wall_us, INT64_C(1925078400) * US_PER_S); /* 2031-01-02 */
     got_free(&g);
 }
 

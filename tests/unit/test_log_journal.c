@@ -6,6 +6,7 @@
 #include "tests/unit/log_help.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -42,6 +43,10 @@ static const struct {
     {"{\"MESSAGE\":\"a\",\"SYSLOG_IDENTIFIER\":null,\"_HOSTNAME\":[1,2,256],\"_PID\":\"-1\","
      "\"__REALTIME_TIMESTAMP\":\"yesterday\"}",
      0, "", "", 0, STR("a"), ""},
+    {"{\"MESSAGE\":null,\"SYSLOG_IDENTIFIER\":\"x\"}", 0, "", "x", 0, STR(""), ""},
+    {"{\"MESSAGE\":[256],\"SYSLOG_IDENTIFIER\":\"x\"}", 0, "", "x", 0, STR(""), ""},
+    {"{\"MESSAGE\":1.5,\"SYSLOG_IDENTIFIER\":\"x\"}", 0, "", "x", 0, STR(""), ""},
+    {"{\"MESSAGE\":[],\"SYSLOG_IDENTIFIER\":\"x\"}", 0, "", "x", 0, STR(""), ""},
     /* a container's output: the message is a line */
     {"{\"MESSAGE\":\"Nov 20 00:32:25 mail postfix/smtpd[9]: a\",\"SYSLOG_IDENTIFIER\":\"3f1c\","
      "\"_PID\":\"1\",\"_HOSTNAME\":\"docker\",\"__REALTIME_TIMESTAMP\":\"1732104745123456\"}",
@@ -49,13 +54,17 @@ static const struct {
     {"{\"MESSAGE\":\"postfix/smtpd[9]: a\",\"SYSLOG_IDENTIFIER\":\"3f1c\",\"_PID\":\"1\","
      "\"_HOSTNAME\":\"docker\"}",
      0, "docker", "postfix/smtpd", 9, STR("a"), ""},
+    {"{\"MESSAGE\":\"2024-01-01T00:00:00Z mail postfix/smtpd[9]: a\"}",
+     INT64_C(1704067200) * US_PER_S, "mail", "postfix/smtpd", 9, STR("a"), ""},
+    {"{\"MESSAGE\":\"Nov 20 00:32:25 cannot kernel: a\",\"SYSLOG_IDENTIFIER\":\"x\","
+     "\"_HOSTNAME\":\"mx\",\"__REALTIME_TIMESTAMP\":\"1732104745123456\"}",
+     WALL, "mx", "x", 0, STR("a"), ""},
     {"{\"MESSAGE\":\"warning: x\",\"SYSLOG_IDENTIFIER\":\"postfix/smtpd\",\"_PID\":\"9\"}", 0, "",
      "postfix/smtpd", 9, STR("warning: x"), ""},
     /* no entries: lines like any other */
-    {"{\"MESSAGE\":null}", 0, "", "", 0, STR("{\"MESSAGE\":null}"), ""},
-    {"{\"MESSAGE\":[256]}", 0, "", "", 0, STR("{\"MESSAGE\":[256]}"), ""},
     {"{\"MESSAGE\":\"a\"", 0, "", "", 0, STR("{\"MESSAGE\":\"a\""), ""},
     {"{\"MESSAGE\":\"a\"} x", 0, "", "", 0, STR("{\"MESSAGE\":\"a\"} x"), ""},
+    {"{\"_PID\":\"1\"}", 0, "", "", 0, STR("{\"_PID\":\"1\"}"), ""},
     {"{}", 0, "", "", 0, STR("{}"), ""},
     {"{", 0, "", "", 0, STR("{"), ""},
 };
@@ -70,7 +79,7 @@ static void test_entries(void **state)
         char *copy = malloc(json.n), *text = malloc(json.n); /* exactly what is promised to do */
         assert_true(copy && text);
         memcpy(copy, json.p, json.n);
-        struct buf room = {text, 3, json.n, true}; /* as a call before left it */
+        struct buf room = {text, json.n, json.n, true}; /* as a call before left it */
         stamps_init(&t, NOW_US);
         memset(&e, 0xa5, sizeof e);
         entry_of_line(&t, (struct str){copy, json.n}, &room, &e);
@@ -186,6 +195,9 @@ static void test_journal_paths(void **state)
     assert_int_equal(mkdir(log_path("journal"), 0700), 0);
     assert_int_equal(got_read(&g, log_path("journal")), -1);
     assert_int_equal(mkdir(log_path("journal/0123"), 0700), 0);
+    assert_int_equal(mkdir(log_path("journal/0123/deep"), 0700), 0);
+    log_file("journal/0123/deep/system.journal", STR(""));
+    assert_int_equal(got_read(&g, log_path("journal")), -1);
     log_file("journal/0123/system.journal", STR(""));
     assert_int_equal(got_read(&g, log_path("journal")), 0);
     assert_texts(&g, "a");
@@ -237,6 +249,14 @@ static void test_enough(void **state)
     fake_journalctl("while :; do echo '{\"MESSAGE\":\"a\"}'; done");
     assert_int_equal(read_journal(&g, 0), 0);
     assert_texts(&g, "a/a/a");
+    got_free(&g);
+
+    signal(SIGTERM, SIG_IGN);
+    g.stop_after = 1;
+    fake_journalctl("echo '{\"MESSAGE\":\"a\"}'; exec /bin/sleep 600");
+    assert_int_equal(read_journal(&g, 0), 0);
+    signal(SIGTERM, SIG_DFL);
+    assert_texts(&g, "a");
     got_free(&g);
 }
 
@@ -311,6 +331,7 @@ static void test_real_journal(void **state)
         got_free(&g);
     }
     assert_int_equal(input_first_time(log_path("x.journal"), NOW_US), WALL);
+    assert_int_equal(input_first_time(log_top, NOW_US), WALL);
 
     struct got g = {0};
     assert_int_equal(got_read(&g, log_file("broken.journal", STR("no journal"))), -1);

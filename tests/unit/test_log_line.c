@@ -143,6 +143,7 @@ static const struct sample {
     /* Other languages */
     {"Απρ 15 12:20:28 mx2 postfix/submission/smtpd[6833]: Anonymous TLS from  xx[5.5.5.5]", T(0),
      "mx2", "postfix/submission/smtpd", 6833, "Anonymous TLS from  xx[5.5.5.5]"},
+    {"сентября 15 12:20:28 mx2 postfix/smtpd[1]: x", T(0), "mx2", "postfix/smtpd", 1, "x"},
     {"févr. 15 12:20:28 mx2 postfix/smtpd[1]: x", T(0), "mx2", "postfix/smtpd", 1, "x"},
     /* RFC 3339, ISO 8601 */
     {"2024-10-31T12:38:21.817327+00:00 machine postfix/submission/smtpd[2634372]: warning: x",
@@ -164,6 +165,10 @@ static const struct sample {
      "postfix/smtpd", 1, "x"},
     {"Thu 2025-02-27 07:14:47 UTC machine postfix/smtpd[1]: x", T(2025, 2, 27, 7, 14, 47),
      "machine", "postfix/smtpd", 1, "x"},
+    {"Thu 2025-02-27 07:14:47 XYZ machine postfix/smtpd[1]: x", T(2025, 2, 27, 7, 14, 47),
+     "machine", "postfix/smtpd", 1, "x"},
+    {"Wed Nov 20 2019 00:32:25 mx postfix/smtpd[1]: x", T(2019, 11, 20, 0, 32, 25), "mx",
+     "postfix/smtpd", 1, "x"},
     {"2024-02-29T00:00:00Z h postfix/smtpd[1]: x", T(2024, 2, 29), "h", "postfix/smtpd", 1, "x"},
     {"2000-02-29T00:00:00Z h postfix/smtpd[1]: x", T(2000, 2, 29), "h", "postfix/smtpd", 1, "x"},
     {"2022-06-29 16:04:05 dovecot_login authenticator failed for ([1.2.3.5]) [1.2.3.4]:55379: 535",
@@ -213,6 +218,14 @@ static const struct sample {
      "warning: unknown[10.0.0.1]: SASL LOGIN authentication failed"},
     {"Nov 20 00:32:25 4104E3D: client=a[61.238.241.86]", T(2026, 11, 20, 0, 32, 25), "", "", 0,
      "4104E3D: client=a[61.238.241.86]"},
+    {"Nov 20 00:32:25 proxy-accept: END-OF-MESSAGE: 250", T(2026, 11, 20, 0, 32, 25), "", "", 0,
+     "proxy-accept: END-OF-MESSAGE: 250"},
+    {"Nov 20 00:32:25 a b postfix/smtpd[1]: x", T(2026, 11, 20, 0, 32, 25), "", "", 0,
+     "a b postfix/smtpd[1]: x"},
+    {"Nov 20 00:32:25 a: postfix/smtpd[1]: x", T(2026, 11, 20, 0, 32, 25), "", "", 0,
+     "a: postfix/smtpd[1]: x"},
+    {"<22>connect from x", T(0), "", "", 0, "connect from x"},
+    {"  connect from x", T(0), "", "", 0, "connect from x"},
     {"Nov 20 00:32:25 mx warning: x", T(2026, 11, 20, 0, 32, 25), "", "", 0, "mx warning: x"},
     {"Nov 20 00:32:25 mx 4104E3D: client=x", T(2026, 11, 20, 0, 32, 25), "", "", 0,
      "mx 4104E3D: client=x"},
@@ -278,6 +291,9 @@ static const char *const texts[] = {
     "message repeated 0 times: [ x]",
     "12345678901234567890",
     "1 - a b c - d",
+    "relay:587[12]: x",
+    "kernel: x",
+    "postfix/smtpd: x",
 };
 
 static int64_t us_of(const struct when *w)

@@ -122,8 +122,10 @@ static const struct report_entry *entry_from(const char *client)
 static void expect_text(const char *part)
 {
     char *text = text_of(w.report, 100, 20, false);
-    if (!strstr(text, part))
-        fail_msg("not in the text: %s\n%s", part, text);
+    if (!strstr(text, part)) {
+        fprintf(stderr, "%s", text);
+        fail_msg("not in the text: %s", part);
+    }
     free(text);
 }
 
@@ -208,6 +210,26 @@ static void test_everything_else(void **state)
     free(text);
     text = written(report_json, w.report);
     expect_file("rest.json", text);
+    free(text);
+}
+
+/* Two machines that mean different things by one name. */
+static void test_several_hosts(void **state)
+{
+    (void)state;
+    good_users();
+    struct seen s = mail_of(&w, session_on(&w, "postfix", "192.0.2.1"), "a");
+    see(&w, s, 7, 0, 0);
+    s.host = names_id(w.names, STR("other"));
+    see(&w, s, 8, 0, 0);
+    make_report(&w, BY_USER);
+    char *text = text_of(w.report, 120, 0, false);
+    assert_non_null(
+        strstr(text, "\nLISTENERS             host   is                        sessions  "));
+    assert_non_null(
+        strstr(text, "\n  postfix             other  unknown                          8  "));
+    assert_non_null(
+        strstr(text, "\n  postfix             mx     smtp 25 (assumption)             7  "));
     free(text);
 }
 
@@ -376,6 +398,101 @@ static void test_how_users_are(void **state)
     expect_text("         1  which port it was: the listener has no name");
 }
 
+/* A change outweighs what is not known. */
+static void test_change_outweighs(void **state)
+{
+    (void)state;
+    good_users();
+    see(&w, mail_of(&w, tls_on(&w, "postfix/foo", "192.0.2.1", TLS13), "a"), 5, 0, 0);
+    see(&w, mail_of(&w, session_on(&w, "postfix/submission", "192.0.2.1"), "a"), 1, 0, 0);
+    make_report(&w, BY_USER);
+    assert_int_equal(w.report->share[STATE_CHANGE].users, 1);
+    assert_int_equal(w.report->share[STATE_UNKNOWN].users, 0);
+    assert_int_equal(w.report->share[STATE_UNKNOWN].sessions, 5);
+}
+
+/* Whose mail is not taken today loses nothing. */
+static void test_refused_already(void **state)
+{
+    (void)state;
+    struct seen s = session_on(&w, "postfix/submission", "203.0.113.1");
+    s.flags |= SEEN_MAIL;
+    see(&w, s, 50, 0, 0);
+    see(&w, mail_without_login("postfix/submission", "10.0.0.5"), 1, 0, 0);
+    make_report(&w, BY_USER);
+    assert_int_equal(w.report->refused_sessions, 51);
+    assert_int_equal(w.report->refused_devices, 1);
+    assert_int_equal(w.report->refused_device_clients, 1);
+    assert_string_equal(w.report->entries[0].client, "10.0.0.5");
+    assert_int_equal(w.report->entries[0].breaks, 1);
+    assert_int_equal(w.report->entries[1].breaks, 0);
+    assert_int_equal(w.report->entries[1].would, ACTION_REJECT);
+    expect_text(
+        "STRANGERS      sessions  found\n  203.0.113.1        50  tls-required, auth-required\n");
+}
+
+/* ---- what to change ----------------------------------------------------------------- */
+
+/* What asks for the same stands together, and what asks for it most often comes first. */
+static void test_one_setting_in_one_place(void **state)
+{
+    (void)state;
+    good_users();
+    static const struct {
+        uint64_t sessions;
+        const char *listener;
+    } wanted[] = {{6, "postfix/submission"}, {3, "postfix/2525"}, {2, "postfix/submission"}};
+    struct seen s = mail_of(&w, session_on(&w, "postfix/submission", "192.0.2.1"), "a");
+    see(&w, s, 2, 0, 0);
+    s.listener = names_id(w.names, STR("postfix/2525"));
+    see(&w, s, 3, 0, 0);
+    s = tls_on(&w, "postfix/submission", "192.0.2.1", TLS_1_1, "ECDHE-RSA-AES256-SHA");
+    see(&w, mail_of(&w, s, "a"), 6, 0, 0);
+    const struct report_entry *e = make_report(&w, BY_USER)->entries;
+    assert_int_equal(e->part_count, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(e->parts[i].sessions, wanted[i].sessions);
+        assert_string_equal(e->parts[i].listener, wanted[i].listener);
+    }
+    assert_ptr_equal(e->parts[1].setting, e->parts[2].setting);
+    assert_string_equal(e->setting,
+                        "update the client or its operating system, or enable TLS 1.2 in it; also: "
+                        "set the client's connection security to SSL/TLS (port 465) or STARTTLS "
+                        "(port 587), then change the password");
+}
+
+/* Who has something to change need not be told that it was no SMTP, too. */
+static void test_the_rest_goes_without_saying(void **state)
+{
+    (void)state;
+    good_users();
+    struct seen s = failed_as(&w, session_on(&w, "postfix", "203.0.113.1"), "root");
+    s.first = BYTES_HTTP;
+    see(&w, s, 1, 0, 0);
+    const struct report_entry *e = make_report(&w, BY_USER)->entries;
+    assert_int_equal(e->findings,
+                     FINDING_BIT(FINDING_NOT_SMTP) | FINDING_BIT(FINDING_AUTH_TRIED_ON_SMTP_PORT));
+    assert_string_equal(e->setting, findings[FINDING_AUTH_TRIED_ON_SMTP_PORT].fix);
+}
+
+/* The host name is the first address's, or nobody's. */
+static void test_name_of_the_first_address(void **state)
+{
+    (void)state;
+    good_users();
+    struct seen s = mail_of(&w, session_on(&w, "postfix/submission", "192.0.2.1"), "a");
+    see(&w, s, 5, 0, 0);
+    s.client.b[3] = 2;
+    see(&w, named(s, "two.example.net"), 2, 0, 0);
+    const struct report_entry *e = make_report(&w, BY_USER)->entries;
+    assert_string_equal(e->client, "192.0.2.1 and 1 more");
+    assert_string_equal(e->name, "");
+    see(&w, named(s, "two.example.net"), 4, 0, 0);
+    e = make_report(&w, BY_USER)->entries;
+    assert_string_equal(e->client, "192.0.2.2 and 1 more");
+    assert_string_equal(e->name, "two.example.net");
+}
+
 /* ---- nothing, or not much ---------------------------------------------------------- */
 
 static void test_empty(void **state)
@@ -421,6 +538,8 @@ static void test_only_strangers(void **state)
 static void test_one_of_each(void **state)
 {
     (void)state;
+    tear_down(NULL);
+    world_open(&w, "listeners:\n  - {names: [submission], port: 587, role: submission}\n", 9);
     w.input.lines = w.input.ours = 1;
     see(&w, mail_of(&w, session_on(&w, "postfix/submission", "192.0.2.1"), "a"), 1, 0, 0);
     make_report(&w, BY_USER);
@@ -458,6 +577,7 @@ enum { HOSTILE = sizeof hostile / sizeof *hostile };
 /* Each as user, host name, listener and cipher. */
 static void hostile_world(void)
 {
+    good_users();
     for (int i = 0; i < HOSTILE; i++) {
         struct seen s = named(session_on(&w, "postfix/submission", "192.0.2.1"), hostile[i]);
         s.client.b[3] = (uint8_t)i;
@@ -503,7 +623,7 @@ static void test_hostile_json(void **state)
         found += strcmp(user, "caf\xee\xbf\xa9") == 0; /* \uefe9, as docs/journal.md has it */
     }
     assert_int_equal(found, HOSTILE);
-    assert_int_equal(json_array_size(json_object_get(j, "ciphers")), HOSTILE);
+    assert_int_equal(json_array_size(json_object_get(j, "ciphers")), HOSTILE + 1);
     json_decref(j);
 }
 
@@ -595,6 +715,22 @@ static void test_width(void **state)
         }
         free(text);
     }
+}
+
+/* A word that is longer than a line stands alone in its own; no line is empty because of it. */
+static void test_long_words(void **state)
+{
+    (void)state;
+    good_users();
+    char user[200];
+    memset(user, 'x', sizeof user - 1);
+    user[sizeof user - 1] = '\0';
+    see(&w, mail_of(&w, session_on(&w, "postfix/submission", "192.0.2.1"), user), 1, 0, 0);
+    make_report(&w, BY_USER);
+    char *text = text_of(w.report, 80, 20, false);
+    assert_non_null(strstr(text, "(in front: sessions)\n  xxx"));
+    assert_non_null(strstr(text, "xxx,\n    from 192.0.2.1; last 2026-11-20 12:00:00\n"));
+    free(text);
 }
 
 static void test_colour(void **state)
@@ -713,6 +849,7 @@ int main(void)
         TEST(test_json),
         TEST(test_csv),
         TEST(test_everything_else),
+        TEST(test_several_hosts),
         TEST(test_by_client),
         TEST(test_by_software),
         TEST(test_by_listener),
@@ -721,6 +858,11 @@ int main(void)
         TEST(test_guesses_are_strangers),
         TEST(test_own_failure),
         TEST(test_how_users_are),
+        TEST(test_change_outweighs),
+        TEST(test_refused_already),
+        TEST(test_one_setting_in_one_place),
+        TEST(test_the_rest_goes_without_saying),
+        TEST(test_name_of_the_first_address),
         TEST(test_empty),
         TEST(test_only_strangers),
         TEST(test_one_of_each),
@@ -729,6 +871,7 @@ int main(void)
         TEST(test_hostile_csv),
         TEST(test_privacy),
         TEST(test_width),
+        TEST(test_long_words),
         TEST(test_colour),
         TEST(test_rows),
         TEST(test_full_disk),

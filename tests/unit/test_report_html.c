@@ -19,7 +19,7 @@
     }
 #define BIT(name) FINDING_BIT(FINDING_##name)
 
-/* ---- what is written -------------------------------------------------------------------- */
+/* ---- what is written -------------------------------------------------------- */
 
 static struct written {
     char *text;
@@ -79,7 +79,7 @@ static void write_page(const struct report *r, const char *name)
     assert_int_equal(fclose(f), 0);
 }
 
-/* ---- a report ------------------------------------------------------------------------------- */
+/* ---- a report --------------------------------------------------------------- */
 
 static const struct listener on_25 = {.port = 25, .role = ROLE_SMTP};
 static const struct listener on_587 = {.port = 587, .role = ROLE_SUBMISSION};
@@ -94,7 +94,8 @@ static const char *const problems[] = {"/var/log/mail.log.2.gz: ends early at li
 static struct shapes shapes = {
     .list = {{"warning: SASL a12 of a5 with x5 refused", 41, 8123}, {"TLS a7 n2/n2", 2, 99}},
     .count = 2,
-    .lines = 43};
+    .lines = 50,
+    .overflow = 7};
 static const struct sessions_counts session_counts = {
     .opened = 98000, .closed = 98000, .incomplete = 12, .evicted = 1, .homeless = 310};
 
@@ -299,7 +300,7 @@ static struct report full(void)
     };
 }
 
-/* ---- the writer --------------------------------------------------------------------------- */
+/* ---- the writer ------------------------------------------------------------- */
 
 static void test_text(void **state)
 {
@@ -459,7 +460,7 @@ static void test_bar(void **state)
     has("x=\"99.00%\" width=\"1.00%\"");
 }
 
-/* ---- the page ------------------------------------------------------------------------------- */
+/* ---- the page --------------------------------------------------------------- */
 
 static void test_page(void **state)
 {
@@ -536,6 +537,8 @@ static void test_page(void **state)
     has("<li>1 session has something that is allowed because the client is trusted</li>");
     has("<code>warning: SASL a12 of a5 with x5 refused</code></th><td class=\"n\" "
         "data-label=\"Lines\">41</td>");
+    has("<summary>2 shapes of 50 lines</summary>");
+    has("7 lines are of still other shapes.");
     has("<li><code>/var/log/mail.log.2.gz: ends early at line 81,212</code></li>");
     has("<footer><p>Written by <code>mailreeve audit</code> " MAILREEVE_VERSION
         " under the policy: built in.</p></footer>");
@@ -607,6 +610,9 @@ static void test_nothing_found(void **state)
     has("<p>Nothing was found.</p>");
     has("No customer has anything to change");
     has_not("Strangers</h2>");
+    r.customers = 1;
+    write_page(&r, "nothing-found");
+    has("1 session is of customers, but the logs do not tell who logged in.");
     r.users = 1;
     r.share[STATE_CHANGE].users = 1;
     r.share[STATE_CHANGE].sessions = 1;
@@ -615,8 +621,7 @@ static void test_nothing_found(void **state)
     has("; 1 session</span>");
 }
 
-/* ---- hostile ----------------------------------------------------------------------------------
- */
+/* ---- hostile ---------------------------------------------------------------- */
 
 #define HOSTILE                                                                                    \
     "</code><script>alert(1)</script><a href=\"javascript:x\" onclick='y'>&lt;\xff\xe2\x80\xae\n"
@@ -686,10 +691,31 @@ static void test_many_settings(void **state)
     has("and more, in 70 sessions");
 }
 
-/* ---- large ------------------------------------------------------------------------------------
- */
+/* ---- large ------------------------------------------------------------------ */
 
 enum { ENTRIES = 100 * 1000 };
+
+/* Weak ciphers are never among those that are not shown. */
+static void test_many_ciphers(void **state)
+{
+    (void)state;
+    enum { CIPHERS = 500 };
+    static struct report_count list[CIPHERS];
+    struct report r = full();
+    for (int i = 0; i < CIPHERS; i++)
+        list[i] = (struct report_count){"MANY", "MANY", 2, 1, 0, true};
+    list[400] = (struct report_count){"WEAK", "WEAK", 1, 1, 1, true};
+    r.ciphers = list;
+    r.cipher_count = CIPHERS;
+    write_page(&r, "ciphers");
+    assert_int_equal(how_often("<th scope=\"row\">MANY</th>"), 20);
+    assert_int_equal(how_often("<th scope=\"row\">WEAK</th>"), 1);
+    has("<p class=\"soft\">And 479 more: see --json.</p>");
+    for (int i = 0; i < CIPHERS; i++)
+        list[i].flagged = 1;
+    write_page(&r, "ciphers");
+    assert_int_equal(how_often("<th scope=\"row\">MANY</th>"), 100);
+}
 
 static void test_large(void **state)
 {
@@ -721,8 +747,7 @@ static void test_large(void **state)
     free(list);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures --------------------------------------------------------------- */
 
 static void test_no_space(void **state)
 {
@@ -758,7 +783,8 @@ int main(void)
         cmocka_unit_test(test_page),         cmocka_unit_test(test_grouped),
         cmocka_unit_test(test_nothing_read), cmocka_unit_test(test_nothing_found),
         cmocka_unit_test(test_hostile),      cmocka_unit_test(test_many_settings),
-        cmocka_unit_test(test_large),        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_many_ciphers), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_no_space),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -45,6 +45,7 @@ static void test_shapes(void **state)
         {"password=secret password:secret password secret", "password=a6 password:a6 password a6"},
         {"TLS,secret TLSsecret TLS-secret TLS.secret", "TLS,a6 a9 o10 o10"},
         {"SSL_accept:error in SSLv3/TLS", "SSL_accept:error in SSLv3/TLS"},
+        {"TLS 0x123 0x 123", "TLS x3 x0 n3"},
         {"sasl \xc3\xbc\x01\x80 \xff", "a4 o4 o1"},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
