@@ -184,7 +184,7 @@ install:
 	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml
 	for n in 1 5 8; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n; done
 	install -D -m 644 -t $(DOC) *.md
-	install -D -m 644 -t $(DOC)/docs docs/*.md
+	install -D -m 644 -t $(DOC)/docs docs/*.md docs/*.json
 	install -D -m 644 -t $(DOC)/docs/findings docs/findings/*.md
 	install -D -m 644 -t $(DOC)/etc/postfix etc/postfix/*
 	install -D -m 644 -t $(DOC)/etc/sendmail etc/sendmail/*

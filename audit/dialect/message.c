@@ -120,7 +120,7 @@ static struct str skip_level(struct str text)
     static const struct str levels[] = {STR("warning: "), STR("fatal: "), STR("error: "),
                                         STR("panic: ")};
     for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++)
-        if (take_str(&text, levels[i]))
+        if (text.n && *text.p == *levels[i].p && take_str(&text, levels[i]))
             break;
     return text;
 }
@@ -162,12 +162,18 @@ static enum program look_up_all(struct str text, struct message *m)
     return NOT_OURS;
 }
 
+/* Of cleanup's lines only those of header_checks are ours, and one in a thousand is one. */
+static bool has_header(struct str text)
+{
+    return memmem(text.p ? text.p : "", text.n < 64 ? text.n : 64, ": header ", 9);
+}
+
 bool message_parse(const struct log_line *l, struct message *ret)
 {
     struct str listener = {NULL, 0}, id = {NULL, 0};
     enum program program = program_of(l->tag, &listener);
     ret->kind = MESSAGE_NONE;
-    if (program == NOT_OURS && l->tag.n)
+    if ((program == NOT_OURS && l->tag.n) || (program == CLEANUP && !has_header(l->text)))
         return false;
     *ret = (struct message){0};
     struct str text = skip_level(skip_queue_id(l->text, &id));

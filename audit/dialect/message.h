@@ -92,8 +92,8 @@ struct message {
     struct str proto; /* Sendmail's from= line: "ESMTPSA" (RFC 3848): S with TLS, A with AUTH */
 };
 
-/* True if the line is one of ours, known or not: smtpd, postscreen, cleanup of any syslog_name,
- * sendmail; or a line without a tag that matches. False: another program's; the kind is
+/* True if the line is one of ours, known or not: smtpd and postscreen of any syslog_name,
+ * cleanup's about a header, sendmail; or a line without a tag that matches. False: another program's; the kind is
  * then MESSAGE_NONE, and nothing else is set. */
 bool message_parse(const struct log_line *l, struct message *ret);
 

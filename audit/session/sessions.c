@@ -31,12 +31,23 @@ struct sessions {
 
 /* ---- keys --------------------------------------------------------------------- */
 
-enum key_kind { KEY_PROCESS, KEY_ADDRESS, KEY_POSTSCREEN, KEY_QUEUE_ID, KEY_ALONE };
+enum key_kind { KEY_ADDRESS, KEY_POSTSCREEN, KEY_QUEUE_ID, KEY_ALONE };
 
 static uint64_t key_of(const struct sessions *s, enum key_kind kind, uint32_t host, uint64_t who)
 {
     const uint64_t parts[2] = {(uint64_t)kind << 32 | host, who};
     uint64_t key = siphash(&s->key, parts, sizeof parts);
+    return key ? key : 1;
+}
+
+/* Processes are numbered by the system and not by strangers: mixed, and not hashed, they cost less.
+ * Different ones stay different: every step can be undone (splitmix64). */
+static uint64_t process_key(const struct sessions *s, enum mta mta, uint32_t host, uint32_t pid)
+{
+    uint64_t key = ((uint64_t)mta << 62 | (uint64_t)host << 32 | pid) ^ s->key.k0;
+    key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9;
+    key = (key ^ key >> 27) * 0x94d049bb133111eb;
+    key ^= key >> 31;
     return key ? key : 1;
 }
 
@@ -187,7 +198,7 @@ static uint64_t key_of_line(struct sessions *s, const struct log_line *l, const 
     if (m->postscreen && m->client.bits)
         return address_key(s, KEY_POSTSCREEN, host, m);
     if (l->pid)
-        return key_of(s, KEY_PROCESS, host, (uint64_t)m->mta << 32 | l->pid);
+        return process_key(s, m->mta, host, l->pid);
     if (m->client.bits)
         return address_key(s, KEY_ADDRESS, host, m);
     /* Pasted without a process: the line before may have told whose it is. */
