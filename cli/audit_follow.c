@@ -21,8 +21,9 @@ struct watch {
     const struct audit_policy *p;
     struct reading reading;
     struct log_limits *limits;
-    bool again;  /* a line that was told before a restart */
-    bool failed; /* standard output does not take more */
+    int64_t line_us; /* when the last line came; monotonic */
+    bool again;      /* a line that was told before a restart */
+    bool failed;     /* standard output does not take more */
 };
 
 /* ---- one finding -------------------------------------------------------------------- */
@@ -163,6 +164,7 @@ static bool take(void *context, const struct follow_line *l)
     struct watch *w = context;
     struct message m;
     w->again = l->again;
+    w->line_us = clock_us(CLOCK_MONOTONIC);
     reading_line(&w->reading, l->line, l->position, &m);
     w->again = false;
     return !w->failed;
@@ -171,6 +173,7 @@ static bool take(void *context, const struct follow_line *l)
 static uint64_t idle(void *context)
 {
     struct watch *w = context;
+    sessions_quiet(w->reading.sessions, clock_us(CLOCK_MONOTONIC) - w->line_us);
     if (fflush(stdout) != 0)
         w->failed = true;
     return sessions_oldest(w->reading.sessions);
@@ -212,6 +215,7 @@ int audit_follow(const struct audit_options *o, const struct audit_policy *p)
     int ended = EX_OSERR;
     w.o = o;
     w.p = p;
+    w.line_us = clock_us(CLOCK_MONOTONIC);
     log_open("mailreeve audit", true);
     if (reading_open(&w.reading, 0, closed, &w, &err) < 0) {
         log_error("%s", err.text);

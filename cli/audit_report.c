@@ -99,7 +99,9 @@ static bool customers_have_findings(const struct report *r)
 
 void audit_resolve(struct reading *r, const struct audit_options *o, const struct audit_policy *p)
 {
-    log_listeners_resolve(&r->listeners, r->names, p->policy, p->given, o->listeners,
+    /* A file that names no listeners has the built-in ones: nobody has said what the names mean. */
+    bool given = p->given && p->policy->listener_count && p->policy->listeners[0]->line;
+    log_listeners_resolve(&r->listeners, r->names, p->policy, given, o->listeners,
                           o->listener_count);
 }
 

@@ -93,8 +93,8 @@ struct message {
 };
 
 /* True if the line is one of ours, known or not: smtpd and postscreen of any syslog_name,
- * cleanup's about a header, sendmail; or a line without a tag that matches. False: another program's; the kind is
- * then MESSAGE_NONE, and nothing else is set. */
+ * cleanup's about a header, sendmail; or a line without a tag that matches. False: another
+ * program's; the kind is then MESSAGE_NONE, and nothing else is set. */
 bool message_parse(const struct log_line *l, struct message *ret);
 
 #endif

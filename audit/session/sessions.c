@@ -159,6 +159,14 @@ static void start_clock(struct sessions *s, int64_t wall_us)
         s->open.at[i].used_us = wall_us;
 }
 
+void sessions_quiet(struct sessions *s, int64_t us)
+{
+    int64_t now_us = s->latest_us + us;
+    while (s->open.count &&
+           now_us - s->open.at[open_first(&s->open, BY_USE)].used_us > s->settings.idle_us)
+        evict(s);
+}
+
 /* Times may go back; the clock that sessions grow old by is the latest that was met. */
 static void idle(struct sessions *s, int64_t wall_us)
 {
@@ -166,9 +174,7 @@ static void idle(struct sessions *s, int64_t wall_us)
         start_clock(s, wall_us);
     if (wall_us > s->latest_us)
         s->latest_us = wall_us;
-    while (s->open.count &&
-           s->latest_us - s->open.at[open_first(&s->open, BY_USE)].used_us > s->settings.idle_us)
-        evict(s);
+    sessions_quiet(s, 0);
 }
 
 /* ---- the beginning ------------------------------------------------------------------ */

@@ -55,6 +55,10 @@ void sessions_free(struct sessions *s);
 uint64_t sessions_line(struct sessions *s, const struct log_line *l, const struct message *m,
                        uint64_t position);
 
+/* `us` microseconds have passed since the last line, by whatever clock: closes what is idle by
+ * then. */
+void sessions_quiet(struct sessions *s, int64_t us);
+
 /* Closes all that is open, in the order in which they began. */
 void sessions_end(struct sessions *s);
 

@@ -273,6 +273,11 @@ static void test_idle(void **state)
     given_smtpd(&g, "11:01", 3, "BBBBB1: client=" BOB);
     assert_int_equal(g.count, 3);
     assert_int_equal(sessions_counts(g.sessions)->evicted, 3);
+    /* A clock beside the log's goes on when no line comes. */
+    sessions_quiet(g.sessions, 60 * US_PER_S);
+    assert_int_equal(g.count, 3);
+    sessions_quiet(g.sessions, 60 * US_PER_S + 1);
+    assert_int_equal(g.count, 4);
     given_close(&g);
 }
 
