@@ -44,6 +44,23 @@ bool take_verb(struct str *c, const struct stops *stops, struct message *m)
 
 /* What a client says behind AUTH, and some say a password there: of a login that failed only a name
  * that is one is told (IANA's SASL mechanisms, and what is in use besides). */
+/* Nothing is taken: it is the word in front that says so. */
+bool take_no_certificate(struct str *c, const struct stops *stops, struct message *m)
+{
+    (void)c, (void)stops;
+    return m->no_certificate = true;
+}
+
+/* Sendmail's verify=: NO, and NOT, if none was asked for. */
+bool take_verify(struct str *c, const struct stops *stops, struct message *m)
+{
+    struct str s;
+    if (!take_until(c, stops, &s))
+        return false;
+    m->no_certificate = str_eq(s, STR("NO")) || str_eq(s, STR("NOT"));
+    return true;
+}
+
 bool take_mechanism(struct str *c, const struct stops *stops, struct message *m)
 {
     static const struct str names[] = {

@@ -80,6 +80,7 @@ struct message {
     struct str helo;
     struct str tls_version, cipher;
     unsigned bits;
+    bool no_certificate; /* TLS: the client showed none; false: it did, or the line does not tell */
     struct str
         after; /* LOST, TIMEOUT, TOO_EARLY: the stage, "CONNECT", "STARTTLS", "AUTH", "mail" */
     enum first_bytes first;

@@ -62,12 +62,13 @@ struct follow_settings {
 };
 
 /* NULL with *err set: a checkpoint that is not one, is another log's, a newer version's, or in use;
- * no right to read or write; the directory of the log does not exist, the log is no file. The log
- * itself need not exist yet. Texts are copied. */
+ * no right to read or write; the directory of the log does not exist; the log is no file, and there
+ * is no checkpoint. The log itself need not exist yet. Texts are copied. */
 struct follow *follow_open(const struct follow_settings *s, struct err *err);
 
 /* Runs until `stop_fd` is readable (a signalfd, a pipe), or take() says so. Reads what is there to
- * its end first, for five seconds at most. 0, or -1 with *err set. May be called again. */
+ * its end first, for five seconds at most; behind a rotated file that may still be written it does
+ * not go. 0, or -1 with *err set. May be called again. */
 int follow_run(struct follow *f, int stop_fd, struct err *err);
 
 /* Writes the checkpoint a last time; calls nothing but note(). */

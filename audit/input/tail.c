@@ -17,6 +17,11 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static int64_t mtime_of(const struct stat *st)
+{
+    return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
+
 /* As much as is there; fewer at the file's end; -1 with errno. */
 static ssize_t read_at(int fd, char *p, size_t n, uint64_t at)
 {
@@ -71,12 +76,13 @@ static enum tail_result fill(struct tail *t)
         return TAIL_BROKEN;
     if (!t->unpack) {
         /* After reading: what was truncated before is not taken, what is truncated from now on will
-         * be found in the copy. */
+         * be found in the copy. It may have grown to the same size again. */
         if (fstat(t->fd, &st) < 0)
             return TAIL_BROKEN;
-        if ((uint64_t)st.st_size < t->read_at || (n > 0 && !unchanged(t)))
+        bool written = n > 0 || mtime_of(&st) != t->mtime_ns;
+        if ((uint64_t)st.st_size < t->read_at || (written && !unchanged(t)))
             return TAIL_CHANGED;
-        t->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+        t->mtime_ns = mtime_of(&st);
     }
     if (n == 0)
         return TAIL_END;
@@ -191,11 +197,11 @@ static bool go_to(struct tail *t, const struct place *at, bool *ret_broken)
 
 static bool unpack_to(struct tail *t, const struct place *at, bool *ret_broken)
 {
-    while (t->line_at < at->offset) {
+    while (t->line_at < at->offset || t->head_n < at->head_n) {
         if (t->start == t->end) {
             enum tail_result r = fill(t);
             *ret_broken = r == TAIL_BROKEN;
-            if (r != TAIL_LINE || !(t->line_at || head_is(t, at)))
+            if (r != TAIL_LINE || !head_is(t, at))
                 return false;
         }
         pass(t, t->start + least(t->end - t->start, at->offset - t->line_at));
@@ -214,7 +220,7 @@ bool tail_open(struct tail *t, int fd, const struct place *at, bool *ret_broken)
     if (t->fd >= 0 && t->p && fstat(fd, &st) == 0) {
         t->device = st.st_dev;
         t->inode = st.st_ino;
-        t->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+        t->mtime_ns = mtime_of(&st);
         *ret_broken = unpack_open(&t->unpack, t->fd) < 0;
     }
     if (!*ret_broken && (t->unpack ? unpack_to(t, at, ret_broken) : go_to(t, at, ret_broken)) &&

@@ -26,7 +26,7 @@ static void mode_cells(struct html_table *t, const char *name, const uint64_t *b
         html_cell_number(t, parts[i].n);
 }
 
-static void listener_row(struct html_table *t, const struct report_listener *l)
+static void listener_row(struct html_table *t, const struct report_listener *l, bool with_host)
 {
     const char *name = *l->name ? l->name : "no name in the log";
     html_row(t);
@@ -34,6 +34,11 @@ static void listener_row(struct html_table *t, const struct report_listener *l)
     html_put(t->to, "<code>");
     html_cstring(t->to, name);
     html_put(t->to, "</code><span class=\"note\">");
+    if (with_host && *l->host) {
+        html_put(t->to, "on ");
+        html_cstring(t->to, l->host);
+        html_put(t->to, ": ");
+    }
     html_cstring(t->to, l->what);
     if (*l->how) {
         html_put(t->to, " (");
@@ -64,7 +69,7 @@ void page_listeners(struct page *p)
         html_table_begin(p->to, "Sessions by listener, as the log names it, and by TLS mode",
                          columns, COUNT(columns));
     for (unsigned i = 0; i < p->r->listener_count; i++)
-        listener_row(&t, &p->r->listeners[i]);
+        listener_row(&t, &p->r->listeners[i], report_several_hosts(p->r));
     html_row(&t);
     html_cell(&t);
     html_put(p->to, "All");

@@ -305,6 +305,14 @@ struct report *report_new(const struct tally *t, const struct report_input *inpu
     return NULL;
 }
 
+bool report_several_hosts(const struct report *r)
+{
+    for (unsigned i = 1; i < r->listener_count; i++)
+        if (strcmp(r->listeners[i].host, r->listeners[0].host) != 0)
+            return true;
+    return false;
+}
+
 void report_free(struct report *r)
 {
     if (!r)

@@ -192,6 +192,9 @@ struct report *report_new(const struct tally *t, const struct report_input *inpu
                           const struct report_settings *s);
 void report_free(struct report *r);
 
+/* The logs are of more than one machine: then a listener's name alone does not say which it is. */
+bool report_several_hosts(const struct report *r);
+
 /* The four ways. Text: aligned for a terminal `width` columns wide (0: no limit), with colours or
  * not. 0, or -1 with errno. */
 struct report_style {

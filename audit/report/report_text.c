@@ -129,14 +129,6 @@ static void write_findings(struct text *t)
 
 /* ---- listeners, TLS, software --------------------------------------------------- */
 
-static bool several_hosts(const struct report *r)
-{
-    for (unsigned i = 1; i < r->listener_count; i++)
-        if (strcmp(r->listeners[i].host, r->listeners[0].host) != 0)
-            return true;
-    return false;
-}
-
 static void write_listeners(struct text *t)
 {
     static const struct text_column columns[] = {
@@ -164,7 +156,7 @@ static void write_listeners(struct text *t)
         if (l->known_by != KNOWN_BY_NOTHING)
             buf_printf(&b, " (%s)", report_known_by_ids[l->known_by]);
         table_cell(&table, *l->name ? l->name : "(no name)");
-        table_cell(&table, several_hosts(r) ? l->host : "");
+        table_cell(&table, report_several_hosts(r) ? l->host : "");
         table_cell(&table, buf_cstr(&b));
         table_number(&table, l->sessions);
         table_number(&table, l->by_mode[TLS_MODE_IMPLICIT]);

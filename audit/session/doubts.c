@@ -37,6 +37,13 @@ static bool doubt_tls(const struct bench *b)
     return b->ret->mode == TLS_MODE_UNKNOWN && acted(b) && !tls_begun(b) && !bench_tls_is_logged(b);
 }
 
+/* It matters where a client that is not trusted would have to do something else. */
+static bool doubt_certificate(const struct bench *b)
+{
+    return has(b, SEEN_TLS_LINE) && b->verdict.no_data &&
+           !session_knows(&b->session, FACT_BIT(FACT_TRUSTED));
+}
+
 static bool doubt_handshake(const struct bench *b)
 {
     return (b->ret->found & FINDING_BIT(FINDING_HANDSHAKE_UNKNOWN)) &&
@@ -54,6 +61,7 @@ doubt_set bench_doubts(const struct bench *b)
         [DOUBT_TLS] = doubt_tls(b) && !proxy,
         [DOUBT_TLS_VERSION] = doubt_tls_version(b),
         [DOUBT_PROXY] = proxy && acted(b),
+        [DOUBT_CERTIFICATE] = doubt_certificate(b),
         [DOUBT_HANDSHAKE] = doubt_handshake(b),
         [DOUBT_CUT] = doubt_cut(b),
         [DOUBT_USER] = has(b, SEEN_AUTH) && !b->s->user,

@@ -114,7 +114,7 @@ static void add_tls(const struct facts *f)
     /* What came before it came in clear text. */
     if (!has(s, SEEN_TLS) && (s->flags & (SEEN_HELO | SEEN_MAIL | SEEN_AUTH)))
         s->mode = TLS_MODE_STARTTLS;
-    s->flags |= SEEN_TLS | SEEN_TLS_LINE;
+    s->flags |= SEEN_TLS | SEEN_TLS_LINE | flag_if(m->no_certificate, SEEN_NO_CERTIFICATE);
     s->tls_version = (uint16_t)tls_version_of(m->tls_version);
     s->cipher = names_id(f->names, m->cipher);
     s->bits = (uint16_t)(m->bits <= UINT16_MAX ? m->bits : 0);

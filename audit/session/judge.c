@@ -149,6 +149,7 @@ static void tell(struct bench *b)
         .listener = b->ret->listener,
         .known = b->ret->listener ? FACT_BIT(FACT_LISTENER) : 0,
         .client = b->s->client,
+        .ccert_told = has(b, SEEN_NO_CERTIFICATE), /* and there was none */
         .listener_told = names_text(b->j->names, b->s->listener),
     };
     tell_tls(b);

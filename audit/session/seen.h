@@ -42,8 +42,9 @@ enum {
     SEEN_UNRECOGNISED = 1 << 17, /* bytes came that were no command */
     SEEN_TLS_FAILED = 1 << 18,   /* a handshake failed; `handshake` says why, if it was told */
     SEEN_PROTOCOL = 1 << 19, /* Sendmail: proto= told whether there was TLS and AUTH (RFC 3848) */
-    SEEN_PROXIED = 1 << 20,  /* the client's address is not the one that connected: a proxy told it
-                                (XCLIENT), and of TLS between the two the log knows nothing */
+    SEEN_NO_CERTIFICATE = 1 << 20, /* TLS was up, and the client showed none */
+    SEEN_PROXIED = 1 << 21, /* the client's address is not the one that connected: a proxy told it
+                               (XCLIENT), and of TLS between the two the log knows nothing */
 };
 
 struct seen {

@@ -178,6 +178,9 @@ class Following:
         command = [*AUDIT, "--follow", "--json", *(["--checkpoint", str(checkpoint)] if checkpoint else []), str(log)]
         self.output = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        while checkpoint and not checkpoint.exists():  # then it has begun
+            assert self.process.poll() is None, self.process.stderr.read()
+            time.sleep(0.02)
 
     def told(self):
         self.output.seek(0)
@@ -218,9 +221,6 @@ def follow_over_rotation_and_restart(work):
     log.touch()
     parts = [rows[i * len(rows) // 4:(i + 1) * len(rows) // 4] for i in range(4)]
     one = Following(log, checkpoint)
-    while not checkpoint.exists():
-        assert one.process.poll() is None, one.process.stderr.read()
-        time.sleep(0.02)
     with log.open("a") as out:
         out.writelines(parts[0])
     one.wait(whole("".join(parts[0])) // 2)
@@ -248,8 +248,6 @@ def follow_tells_nothing_of_a_password(work):
     log = work / "mail.log"
     log.touch()
     one = Following(log, work / "checkpoint")
-    while not (work / "checkpoint").exists():
-        time.sleep(0.02)
     with log.open("a") as out:
         out.write(lines("postfix/submission/smtpd", 2, "connect from c.example[192.0.2.8]",
                         "warning: c.example[192.0.2.8]: SASL PLAIN authentication failed: x, sasl_username=hunter2!",

@@ -128,7 +128,7 @@ void gzip(const char *name)
     size_t n;
     char packed[128], *p = content(name, &n);
     snprintf(packed, sizeof packed, "%s.gz", name);
-    gzFile z = gzopen(at(packed), "wb1");
+    gzFile z = gzopen(at(packed), "wb0");
     assert_non_null(z);
     assert_int_equal(n ? gzwrite(z, p, (unsigned)n) : 0, n);
     assert_int_equal(gzclose(z), Z_OK);
@@ -224,11 +224,12 @@ struct follow *opened(const struct follow_settings *s)
     return f;
 }
 
-const char *refused(const struct follow_settings *s)
+void refused_with(const struct follow_settings *s, const char *words)
 {
-    static struct err err;
+    struct err err;
     assert_null(follow_open(s, &err));
-    return err.text;
+    if (!strstr(err.text, words))
+        fail_msg("expected \"%s\", have \"%s\"", words, err.text);
 }
 
 static int alarm_in(int64_t us)
@@ -239,7 +240,7 @@ static int alarm_in(int64_t us)
     return fd;
 }
 
-static void run(struct follow *f, int64_t us)
+void run_for(struct follow *f, int64_t us)
 {
     struct err err;
     int stop = alarm_in(us);
@@ -252,7 +253,7 @@ void until(struct follow *f, unsigned count)
 {
     got.stop_at = count;
     if (got.count < count)
-        run(f, 20 * US_PER_S);
+        run_for(f, 20 * US_PER_S);
     got.stop_at = 0;
     assert_int_equal(got.count, count);
 }
@@ -261,7 +262,7 @@ void until_again(struct follow *f, unsigned count)
 {
     got.stop_again = count;
     if (got.again_count < count)
-        run(f, 20 * US_PER_S);
+        run_for(f, 20 * US_PER_S);
     got.stop_again = 0;
     assert_int_equal(got.again_count, count);
 }
@@ -280,7 +281,7 @@ void rest(struct follow *f)
 void until_noted(struct follow *f, const char *words)
 {
     for (unsigned i = 0; i < 2000 && !strstr(got.note, words); i++)
-        run(f, 10000);
+        run_for(f, 10000);
     if (!strstr(got.note, words))
         fail_msg("expected the note \"%s\", have \"%s\"", words, got.note);
 }

@@ -32,7 +32,8 @@ void move(const char *from, const char *to);
 void copy(const char *from, const char *to);
 void empty(const char *name);
 void gone(const char *name);
-/* As gzip and xz do it: the times stay, the file goes. */
+/* As gzip and xz do it: the times stay, the file goes. (gzip only stores: a cut one ends in known
+ * text.) */
 void gzip(const char *name);
 void xz(const char *name);
 
@@ -58,14 +59,15 @@ extern struct got got;
 struct follow_settings ordinary(void); /* without a checkpoint, from the start */
 struct follow_settings kept(void);     /* with "place" */
 struct follow *opened(const struct follow_settings *s);
-/* What must fail; the text. */
-const char *refused(const struct follow_settings *s);
+/* What must fail, and with which words. */
+void refused_with(const struct follow_settings *s, const char *words);
 
 /* Until there are this many in all; fails after 20 s. */
 void until(struct follow *f, unsigned count);
 void until_again(struct follow *f, unsigned count);
 /* All that is there now. */
 void rest(struct follow *f);
+void run_for(struct follow *f, int64_t us);
 /* Until a note has these words. */
 void until_noted(struct follow *f, const char *words);
 

@@ -462,6 +462,16 @@ static void test_xclient(void **state)
 }
 
 /* A certificate in `trusted` may have been shown, and the log does not say which. */
+#define SHOWN                                                                                      \
+    "Untrusted TLS connection established from " BOB                                               \
+    ": TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"
+#define SENDMAIL "Nov 20 10:00:00 mx sm-mta[7]: "
+#define SENDMAIL_MAIL(verify)                                                                      \
+    SENDMAIL "STARTTLS=server, relay=[192.0.2.7], version=TLSv1.3, verify=" verify                 \
+             ", cipher=TLS_AES_256_GCM_SHA384, bits=256/256\n" SENDMAIL                            \
+             "6AL0DSuZ002186: from=<a@example.com>, size=1, class=0, nrcpts=1, proto=ESMTPS, "     \
+             "daemon=MSA, relay=[192.0.2.7]\n"
+
 static void test_trusted_certificates(void **state)
 {
     (void)state;
@@ -469,8 +479,14 @@ static void test_trusted_certificates(void **state)
                                "\"00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33:44:"
                                "55:66:77:88:99:aa:bb:cc:dd:ee:ff\"]}\n";
     static const struct example list[] = {
+        /* Anonymous: none was shown. */
         {SESSION(MSA, ON(MSA) TLS_13 CLIENT(MSA), "ehlo=2 starttls=1 mail=1 commands=4"),
-         "starttls -", ACTION_IGNORE, 0},
+         "starttls auth-required", ACTION_REJECT, 0},
+        {SESSION(MSA, ON(MSA) SHOWN CLIENT(MSA), "ehlo=2 starttls=1 mail=1 commands=4"),
+         "starttls -", ACTION_IGNORE, D(CERTIFICATE)},
+        {SENDMAIL_MAIL("NO"), "starttls auth-required", ACTION_REJECT, 0},
+        {SENDMAIL_MAIL("NOT"), "starttls auth-required", ACTION_REJECT, 0},
+        {SENDMAIL_MAIL("OK"), "starttls -", ACTION_IGNORE, D(CERTIFICATE)},
         {SESSION(MSA, CLIENT(MSA), "ehlo=1 mail=1 commands=2"),
          "cleartext tls-required auth-required", ACTION_REJECT, 0},
     };

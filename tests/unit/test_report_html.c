@@ -113,8 +113,17 @@ static const struct report_input input = {
 };
 
 static struct report_listener listeners[] = {
-    {"postfix/smtpd", "smtp, port 25", "assumed", 61000, {11000, 21000, 29000, 0}, 40, 900, &on_25},
+    {"postfix/smtpd",
+     "",
+     "smtp, port 25",
+     "assumed",
+     61000,
+     {11000, 21000, 29000, 0},
+     40,
+     900,
+     &on_25},
     {"postfix/submission/smtpd",
+     "",
      "submission, port 587",
      "by custom",
      30000,
@@ -123,13 +132,14 @@ static struct report_listener listeners[] = {
      27900,
      &on_587},
     {"postfix/submissions/smtpd",
+     "",
      "submissions, port 465",
      "by custom",
      6900,
      {0, 0, 0, 6900},
      6700,
      6800},
-    {"mail", "shared by several ports", "", 100, {100, 0, 0, 0}, 0, 0, .shared = true},
+    {"mail", "mx2", "shared by several ports", "", 100, {100, 0, 0, 0}, 0, 0, .shared = true},
 };
 
 static struct report_count versions[] = {
@@ -488,7 +498,7 @@ static void test_page(void **state)
         "class=\"n\" data-label=\"Not known\">1,200</td><td class=\"n\" "
         "data-label=\"Sessions\">30,000</td><td class=\"n\" data-label=\"Logins\">27,000</td><td "
         "class=\"n\" data-label=\"Of customers\">27,900</td></tr>");
-    has("<code>mail</code><span class=\"note\">shared by several ports</span></th>");
+    has("<code>mail</code><span class=\"note\">on mx2: shared by several ports</span></th>");
     has("<tr><th scope=\"row\">All</th>");
     /* Versions */
     has("<th scope=\"row\">TLSv1</th><td data-label=\"Share\"><svg");
