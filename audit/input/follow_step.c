@@ -258,14 +258,26 @@ static bool later(struct file_follow *f, struct rotated *r)
     return true;
 }
 
-/* Nothing was given of the tail yet, and the directory is not as it was when the tail was chosen:
- * there may be a copy of what was in it, or a file before it. A deleted one we have only as long as
- * it is open. */
-static bool came_between(const struct file_follow *f)
+/* A deleted file we have only as long as it is open; unless it was deleted because it is compressed
+ * now. */
+static bool is_there(struct file_follow *f)
 {
+    struct place start = {.head_n = f->tail.head_n,
+                          .head_hash = place_hash(f->tail.head, f->tail.head_n)};
+    struct rotated r;
     struct stat st;
-    return f->signature != rotated_signature(f->directory, f->name) &&
-           fstat(f->tail.fd, &st) == 0 && st.st_nlink;
+    if (fstat(f->tail.fd, &st) == 0 && st.st_nlink)
+        return true;
+    bool found = list(f, &r) && resume_find(&r, &start) < r.n;
+    rotated_free(&r);
+    return found;
+}
+
+/* Nothing was given of the tail yet, and the directory is not as it was when the tail was chosen:
+ * there may be a copy of what was in it, or a file before it. */
+static bool came_between(struct file_follow *f)
+{
+    return f->signature != rotated_signature(f->directory, f->name) && is_there(f);
 }
 
 static enum step look_again(struct file_follow *f)

@@ -115,6 +115,26 @@ static void test_deleted_while_empty(void **state)
     follow_close(f);
 }
 
+/* Nothing of it was read when it was copied, rotated and compressed. */
+static void test_empty_and_soon_compressed(void **state)
+{
+    (void)state;
+    struct follow_settings s = ordinary();
+    text("mail.log", "");
+    struct follow *f = opened(&s);
+    rest(f);
+    lines("mail.log", 1, 3);
+    copy("mail.log", "mail.log.2");
+    empty("mail.log");
+    lines("mail.log", 4, 5);
+    move("mail.log", "mail.log.1");
+    gzip("mail.log.1");
+    lines("mail.log", 6, 6);
+    until(f, 6);
+    expect(1, 6);
+    follow_close(f);
+}
+
 /* The names of logrotate, postfix logrotate, newsyslog; what was written last is the newest, and
  * numbers tell more than times. */
 static void test_rotated_while_down(void **state)
@@ -366,6 +386,7 @@ int main(void)
         T(test_rotated_often),
         T(test_deleted),
         T(test_deleted_while_empty),
+        T(test_empty_and_soon_compressed),
         T(test_rotated_while_down),
         T(test_half_compressed),
         T(test_half_copied),
