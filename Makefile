@@ -27,7 +27,7 @@ endif
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wwrite-strings -Wvla -Wno-missing-field-initializers
 FLAGS_dev   := -O1 -g3
-FLAGS_rel   := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects
+FLAGS_rel   := -O3 -g -DNDEBUG -flto=auto -ffat-lto-objects
 FLAGS_clang := -O2 -g
 FLAGS_asan  := -O1 -g3 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FLAGS_tsan  := -O1 -g3 -fsanitize=thread

@@ -5,7 +5,7 @@
 
 #include "audit/input/lines.h"
 
-enum { SOURCE_PIECE = 256 * 1024 };
+enum { SOURCE_PIECE = 128 * 1024 };
 
 struct source {
     int fd;

@@ -13,11 +13,16 @@ struct place {
     uint64_t tried[TALLY_GUESSES]; /* different names whose login failed, hashed */
 };
 
+/* Beside its hash a row is looked at only if it is the one: rows are in memory far away. */
+struct slot {
+    uint32_t hash, row; /* 1 + its index; 0: free */
+};
+
 struct tally {
     const struct names *names;
     struct sipkey key;
     struct row *rows;
-    uint32_t *slots; /* 1 + index of a row; 0: free. Twice as many as `room`, which is 2^n */
+    struct slot *slots; /* twice as many as `room`, which is 2^n */
     uint32_t count, room, max;
     uint64_t overflow;
     struct arena arena;
@@ -57,49 +62,43 @@ const struct sipkey *tally_key(const struct tally *t)
 
 /* ---- rows ----------------------------------------------------------------------- */
 
+static uint32_t hash_of(const struct tally *t, const struct seen *s)
+{
+    return (uint32_t)siphash(&t->key, s, sizeof *s);
+}
+
 /* The slot of that session, or the free one where it belongs. */
-static uint32_t *find(const struct tally *t, const struct seen *s)
+static struct slot *find(const struct tally *t, uint32_t hash, const struct seen *s)
 {
     uint32_t mask = 2 * t->room - 1;
-    for (uint32_t i = (uint32_t)siphash(&t->key, s, sizeof *s) & mask;; i = (i + 1) & mask)
-        if (t->slots[i] == 0 || memcmp(&t->rows[t->slots[i] - 1].seen, s, sizeof *s) == 0)
-            return &t->slots[i];
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+        struct slot *at = &t->slots[i];
+        if (!at->row || (at->hash == hash && memcmp(&t->rows[at->row - 1].seen, s, sizeof *s) == 0))
+            return at;
+    }
 }
 
 static bool grow(struct tally *t)
 {
-    uint32_t room = t->room ? 2 * t->room : 1024;
+    uint32_t room = t->room ? 2 * t->room : 1024, mask = 2 * room - 1;
     struct row *rows = realloc(t->rows, room * sizeof *rows);
     if (!rows)
         return false;
     t->rows = rows;
-    uint32_t *slots = calloc(room, 2 * sizeof *slots);
+    struct slot *slots = calloc(room, 2 * sizeof *slots);
     if (!slots)
         return false;
+    for (uint32_t i = 0; i < 2 * t->room; i++) {
+        uint32_t at = t->slots[i].hash & mask;
+        while (t->slots[i].row && slots[at].row)
+            at = (at + 1) & mask;
+        if (t->slots[i].row)
+            slots[at] = t->slots[i];
+    }
     free(t->slots);
     t->slots = slots;
     t->room = room;
-    for (uint32_t i = 0; i < t->count; i++)
-        *find(t, &t->rows[i].seen) = i + 1;
     return true;
-}
-
-/* NULL: no place. */
-static struct row *row_of(struct tally *t, const struct seen *s)
-{
-    uint32_t *slot = t->room ? find(t, s) : NULL;
-    if (slot && *slot)
-        return &t->rows[*slot - 1];
-    if (t->count == t->max)
-        return NULL;
-    if (t->count == t->room) {
-        if (!grow(t))
-            return NULL;
-        slot = find(t, s);
-    }
-    t->rows[t->count] = (struct row){.seen = *s};
-    *slot = ++t->count;
-    return &t->rows[t->count - 1];
 }
 
 /* ---- who logs in, and from where ------------------------------------------------ */
@@ -152,9 +151,23 @@ static bool learn(struct tally *t, const struct seen *s)
     return true;
 }
 
+/* NULL: no place. Sessions of a row that exists teach nothing new. */
+static struct row *row_of(struct tally *t, const struct seen *s)
+{
+    uint32_t hash = hash_of(t, s);
+    struct slot *at = t->room ? find(t, hash, s) : NULL;
+    if (at && at->row)
+        return &t->rows[at->row - 1];
+    if (!learn(t, s) || t->count == t->max || (t->count == t->room && !grow(t)))
+        return NULL;
+    t->rows[t->count] = (struct row){.seen = *s};
+    *find(t, hash, s) = (struct slot){hash, ++t->count};
+    return &t->rows[t->count - 1];
+}
+
 bool tally_add(struct tally *t, const struct closed_session *c)
 {
-    struct row *r = learn(t, c->seen) ? row_of(t, c->seen) : NULL;
+    struct row *r = row_of(t, c->seen);
     if (!r) {
         t->overflow++;
         return false;

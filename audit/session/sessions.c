@@ -215,7 +215,8 @@ static uint64_t key_of_line(struct sessions *s, const struct log_line *l, const 
 
 static bool same_client(const struct open *o, const struct message *m)
 {
-    return !m->client.bits || !o->seen.client.bits || addr_eq(&m->client, &o->seen.client);
+    return !m->client.bits || !o->seen.client.bits ||
+           memcmp(&m->client, &o->seen.client, sizeof m->client) == 0;
 }
 
 /* Lines that nobody connected before: smtpd writes such when it begins. */

@@ -30,9 +30,9 @@ def programs(log):
     """Title: (command, exit codes that are right)."""
     return {
         "pflogsumm": ([shutil.which("pflogsumm", path=os.environ["PATH"] + ":/usr/sbin") or "pflogsumm", log], (0,)),
-        "mailreeve audit": ([AUDIT, "audit", "-c", "/dev/null", log], (1,)),
-        "mailreeve audit --json": ([AUDIT, "audit", "-c", "/dev/null", "--json", log], (1,)),
-        "mailreeve audit, log.gz": ([AUDIT, "audit", "-c", "/dev/null", log + ".gz"], (1,)),
+        "mailreeve audit": ([AUDIT, "audit", "-c", "/dev/null", log], (0,)),
+        "mailreeve audit --json": ([AUDIT, "audit", "-c", "/dev/null", "--json", log], (0,)),
+        "mailreeve audit, log.gz": ([AUDIT, "audit", "-c", "/dev/null", log + ".gz"], (0,)),
         "grep -cE": (["grep", "-cE", WORDS, log], (0,)),
         "wc -l": (["wc", "-l", log], (0,)),
     }
