@@ -6,7 +6,8 @@ usage: run.py check | check-full | SUITE...
 
 A suite is a command that speaks TAP. tests/expected.txt says how many tests and skips
 each has: fewer tests, or a skip that is not listed, is a failure, so that nothing falls
-silent. The whole output of each suite is in build/check/.
+silent. Of its output, lines that begin with "#| " are shown: what it has measured. All of it is in
+build/check/.
 """
 import os
 import pathlib
@@ -118,12 +119,12 @@ def build(variant, targets):
 
 
 def run(name, argv, directory, timeout):
-    """(passed, failed, skipped, complaints) of one suite."""
+    """(passed, failed, skipped, what to show) of one suite."""
     log = LOGS / (name.replace("/", "-") + ".log")
     environment = {**os.environ, "MAILREEVE_BUILD": directory, "SRCDIR": str(ROOT),
                    "CMOCKA_MESSAGE_OUTPUT": "TAP", "PYTHONDONTWRITEBYTECODE": "1",
                    "TSAN_OPTIONS": "halt_on_error=1", "ASAN_OPTIONS": "detect_leaks=1"}
-    complaints = []
+    notes = []
     with log.open("wb") as out:
         try:
             code = subprocess.run(argv, cwd=ROOT, env=environment, stdout=out, timeout=timeout,
@@ -135,24 +136,26 @@ def run(name, argv, directory, timeout):
     text = log.read_text(errors="replace")
     passed = skipped = failed = 0
     for line in text.splitlines():
-        if line.startswith("not ok"):
+        if line.startswith("#| "):
+            notes.append(line[3:])
+        elif line.startswith("not ok"):
             failed += 1
-            complaints.append(line)
+            notes.append(line)
         elif re.match(r"ok \d+", line):
             if "# SKIP" in line:
                 skipped += 1
             else:
                 passed += 1
     if code != 0 and not failed:
-        complaints.append(f"exit code {code}; the end of {log.relative_to(ROOT)}:")
-        complaints += text.splitlines()[-8:]
+        notes.append(f"exit code {code}; the end of {log.relative_to(ROOT)}:")
+        notes += text.splitlines()[-8:]
         failed += 1
     want = expected().get(name)
     if not want or want != (passed + failed + skipped, skipped):
-        complaints.append(f"tests/expected.txt says (tests, skips) = {want}, but there were "
+        notes.append(f"tests/expected.txt says (tests, skips) = {want}, but there were "
                           f"{(passed + failed + skipped, skipped)}")
         failed += not failed
-    return passed, failed, skipped, complaints
+    return passed, failed, skipped, notes
 
 
 def main(what):
@@ -174,11 +177,11 @@ def main(what):
         total[1] += not good
     for name, (argv, directory, timeout) in suites.items():
         start = time.monotonic()
-        *counts, complaints = run(name, argv, directory, timeout)
+        *counts, notes = run(name, argv, directory, timeout)
         total = [a + b for a, b in zip(total, counts)]
         print(f"{'FAIL' if counts[1] else 'ok  '} {time.monotonic() - start:6.1f} s  {name}: "
               f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped", flush=True)
-        for line in complaints:
+        for line in notes:
             print(f"        {line}", flush=True)
     print("%d passed, %d failed, %d skipped" % tuple(total))
     return total[1] != 0

@@ -117,7 +117,9 @@ static void nothing(struct page *p)
 {
     const struct report_input *in = p->r->input;
     html_put(p->to, "<p class=\"lead\">");
-    if (in->lines == 0)
+    if (in->lines == 0 && in->problem_count)
+        html_put(p->to, "Nothing could be read: see the problems.");
+    else if (in->lines == 0)
         html_put(p->to, "There is nothing in it.");
     else if (in->ours == 0)
         html_put(p->to, "No line of Postfix's smtpd or of Sendmail is in it. Is this the mail log? "

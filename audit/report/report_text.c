@@ -84,7 +84,9 @@ static bool write_nothing(const struct text *t)
     struct buf b = BUF(text);
     if (t->r->sessions)
         return false;
-    if (in->lines == 0)
+    if (in->lines == 0 && in->problem_count)
+        buf_cstring(&b, "Nothing could be read: see the problems.");
+    else if (in->lines == 0)
         buf_cstring(&b, "There is nothing in it.");
     else if (in->ours == 0)
         buf_printf(&b,

@@ -117,6 +117,13 @@ def since(_):
 
 
 @test
+def nothing_could_be_read(work):
+    out = audit(work / "no.log", code=66).stdout
+    assert "Nothing could be read: see the problems." in out and "no.log: cannot be opened" in out, out
+    assert "There is nothing in it." in audit("-", feed="", code=65).stdout
+
+
+@test
 def grouped(_):
     for by in ("user", "client", "software", "listener", "finding"):
         told = json.loads(audit("--json", "--by", by, "-", feed=CLEAR, code=1).stdout)

@@ -130,8 +130,17 @@ def main():
         for note in notes if wrong else ():
             print("# " + note.encode(errors="backslashreplace").decode())
 
+    def show(title, score):
+        rows = list(score.lines(score.names()))
+        right, wrong, missed = (sum(c.values()) for c in (score.right, score.wrong, score.missed))
+        print(f"#| {title}: {right + missed} in {len(rows)} classes; precision {right / (right + wrong):.3f}, recall {right / (right + missed):.3f}")
+        for precision, recall in sorted({(p, r) for _, _, p, r in rows}, reverse=True):
+            names = ", ".join(f"{name} {count}" for name, count, p, r in rows if (p, r) == (precision, recall))
+            print(f"#| precision {precision:.2f}, recall {recall:.2f}: {names}")
+
     result("every class is in the table", used - set(classes), used - set(classes))
     for what, (score, notes) in (("line", judge_lines(groups, classes)), ("finding", judge_groups(groups, findings))):
+        show(f"public log, by {what}", score)
         for name, count, precision, recall in score.lines(score.names()):
             result(f"{what} {name}: {count}, precision {precision:.2f}, recall {recall:.2f}",
                    precision < 1 or recall < RECALL, [n for n in notes if n.startswith(name + ":") or what == "finding"])

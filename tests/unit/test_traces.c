@@ -261,7 +261,7 @@ static void check_table(const char *name)
             print_error("line %u: %s: no such session\n", t.rows[i].line, t.rows[i].cases);
             t.wrong++;
         }
-    printf("# %s: %u sessions; of %u that the log decides, %u are unknown\n", name, t.all,
+    printf("#| %s: %u recorded sessions; of %u that the log decides, %u are unknown\n", name, t.all,
            t.decided, t.undecided);
     assert_int_equal(t.wrong, 0);
     assert_true(t.decided > 0 && t.undecided * 20 <= t.decided);
