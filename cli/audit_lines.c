@@ -168,6 +168,9 @@ static void print_ended(const struct lines *x, const struct judge *j, const stru
     if (judged.listener)
         buf_printf(&b, x->json ? ",\"role\":\"%s\",\"port\":%u" : " role=%s port=%u",
                    role_names[judged.listener->role], (unsigned)judged.listener->port);
+    const char *reason = sessions_reason(e->seen.reason);
+    if (reason) /* OpenSSL's words, a constant of the table */
+        buf_printf(&b, x->json ? ",\"reason\":\"%s\"" : " reason=\"%s\"", reason);
     put_words(&b, x->json, "findings", judged.found, FINDING_COUNT, finding_word);
     put_words(&b, x->json, "likely", judged.likely, FINDING_COUNT, finding_word);
     put_words(&b, x->json, "doubts", judged.doubts, DOUBTS, doubt_word);

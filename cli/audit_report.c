@@ -163,6 +163,9 @@ int audit_report(const struct audit_options *o, const struct audit_policy *p)
         audit_sources_read(&w.sources, o, take, &w);
         sessions_end(w.reading.sessions);
         audit_resolve(&w.reading, o, p);
+        if (names_overflow(w.reading.names))
+            audit_problem(&w.sources, "names that found no place, and are shown as (more): %llu",
+                          (unsigned long long)names_overflow(w.reading.names));
         tell_problems(o, &w.sources);
         ended = report(&w, o, p, (double)(clock_us(CLOCK_MONOTONIC) - begun) / US_PER_S);
     } else {

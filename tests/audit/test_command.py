@@ -117,6 +117,12 @@ def since(_):
 
 
 @test
+def names_that_find_no_place_are_a_problem(_):
+    told = json.loads(audit("--json", "-", feed=login(1, user="u" * 400), code=0).stdout)
+    assert told["problems"] == ["names that found no place, and are shown as (more): 1"], told["problems"]
+
+
+@test
 def nothing_could_be_read(work):
     out = audit(work / "no.log", code=66).stdout
     assert "Nothing could be read: see the problems." in out and "no.log: cannot be opened" in out, out
@@ -127,7 +133,7 @@ def nothing_could_be_read(work):
 def grouped(_):
     for by in ("user", "client", "software", "listener", "finding"):
         told = json.loads(audit("--json", "--by", by, "-", feed=CLEAR, code=1).stdout)
-        assert told["by"] == by and len(told["entries"]["customers"] if isinstance(told["entries"], dict) else told["entries"]) >= 1, told["entries"]
+        assert told["by"] == by and len(told["entries"]) == (2 if by == "finding" else 1), told["entries"]
     assert "expected user, client" in audit("--by", "port", "-", feed="", code=64).stderr
 
 
@@ -161,6 +167,7 @@ def lines_tell_what_was_understood_and_nothing_more(_):
     assert "handshake=cleartext" in out and "findings=cleartext-on-implicit-port" in out, out
     told = [json.loads(line) for line in audit("--lines", "--json", "-", feed=feed, code=0).stdout.splitlines()]
     assert told[2]["handshake"] == "cleartext" and told[6]["shape"].startswith("warning: SASL"), told
+    assert "wrong version number" in [t.get("reason") for t in told if "ended" in t], told
     assert {"cleartext-on-implicit-port"} <= {f for t in told for f in t.get("findings", [])}, told
 
 
