@@ -12,9 +12,11 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import threading
-import traceback
+
+sys.dont_write_bytecode = True
+
+import tests_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 AUDIT = [str((ROOT / os.environ.get("MAILREEVE_BUILD", "build/dev") / "mailreeve").resolve()), "audit", "-c", "/dev/null"]
@@ -243,22 +245,5 @@ def a_reader_that_goes_away(work):
     assert b"anitizer" not in said, said
 
 
-def main():
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        try:
-            with tempfile.TemporaryDirectory() as work:
-                function(pathlib.Path(work))
-            wrong = ""
-        except Exception:  # one test must not end the others
-            wrong = traceback.format_exc()
-        failed += bool(wrong)
-        print(f"{'not ok' if wrong else 'ok'} {number} - {function.__name__}", flush=True)
-        for line in wrong.splitlines():
-            print("# " + line)
-    return failed != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tests_of.run(tests))

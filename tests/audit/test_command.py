@@ -12,7 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
+
+sys.dont_write_bytecode = True
+
+import tests_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -286,22 +289,5 @@ def a_checkpoint_that_is_none(work):
     assert "checkpoint" in said, said
 
 
-def main():
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        try:
-            with tempfile.TemporaryDirectory() as work:
-                function(pathlib.Path(work))
-            wrong = ""
-        except Exception:  # one test must not end the others
-            wrong = traceback.format_exc()
-        failed += bool(wrong)
-        print(f"{'not ok' if wrong else 'ok'} {number} - {function.__name__}", flush=True)
-        for line in wrong.splitlines():
-            print("# " + line)
-    return failed != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tests_of.run(tests))
