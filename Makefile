@@ -7,16 +7,19 @@ VERSION := $(shell cat VERSION)
 .DEFAULT_GOAL := all
 
 # ---- what is built: a folder is a program ----------------------------------
-CORE     := $(wildcard common/core/*.c common/core/rules/*.c)
+CORE     := $(wildcard common/core/*.c common/core/rules/*.c common/core/wire/*.c)
 EDGE     := $(wildcard common/config/*.c common/journal/*.c common/edge/*.c)
 POLICYD  := $(wildcard policyd/*.c)
 MILTER   := $(wildcard milter/*.c)
+TAP      := $(wildcard tap/*.c)
+GATE     := $(wildcard gate/*.c)
 AUDIT    := $(wildcard audit/*/*.c)
 CLI      := $(wildcard cli/*.c)
 UNIT     := $(wildcard tests/unit/*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH    := $(addprefix tests/bench/,load.c slots.c)
-PROGRAMS := $(B)/mailreeve-policyd $(B)/mailreeve-milter $(B)/mailreeve
+PROGRAMS := $(addprefix $(B)/,mailreeve-policyd mailreeve-milter mailreeve \
+              $(if $(TAP),mailreeve-tap) $(if $(GATE),mailreeve-gate))
 
 # ---- how -------------------------------------------------------------------
 CC_clang := clang
@@ -53,6 +56,7 @@ ALL_LDFLAGS  := $(FLAGS_$(V)) $(HARDEN_LINK) -Wl,--as-needed $(LDFLAGS)
 
 LIBS_EDGE   := -levent_core -lyaml -lssl -lcrypto -pthread
 LIBS_MILTER := -lmilter $(LIBS_EDGE)
+LIBS_TAP    := -lpcap -lcap $(LIBS_EDGE)
 LIBS_AUDIT  := -lz -llzma $(LIBS_EDGE)
 
 object = $(patsubst %.c,$(B)/%.o,$(1))
@@ -98,23 +102,32 @@ $(B)/mailreeve-milter: $(call object,$(MILTER)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_MILTER)
 
+$(B)/mailreeve-tap: $(call object,$(TAP)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) $(LIBS_TAP)
+
+$(B)/mailreeve-gate: $(call object,$(GATE)) $(B)/libedge.a $(B)/libcore.a
+	$(call say,LD,$@)
+	$(LINK) $(LIBS_EDGE)
+
 $(B)/mailreeve: $(call object,$(CLI)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_AUDIT)
 
 # ---- tests -----------------------------------------------------------------
-PLUGIN_LIB  := $(filter-out %/main.c,$(POLICYD) $(MILTER))
+LIBS_TEST   := -lmilter -lpcap -lcap $(LIBS_AUDIT)
+PROGRAM_LIB := $(filter-out %/main.c,$(POLICYD) $(MILTER) $(TAP) $(GATE))
 UNIT_BIN    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
 UNIT_HELP   := $(filter-out tests/unit/test_%,$(UNIT))
 FUZZ_BIN    := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(FUZZ))
 
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PLUGIN_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PROGRAM_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) -lcmocka -ljansson -lmilter $(LIBS_AUDIT)
+	$(LINK) -lcmocka -ljansson $(LIBS_TEST)
 
-$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PLUGIN_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PROGRAM_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) -lmilter $(LIBS_AUDIT)
+	$(LINK) $(LIBS_TEST)
 
 # libFuzzer calls the target without a header.
 $(B)/tests/fuzz/%.o: WARNINGS += -Wno-missing-prototypes
@@ -153,7 +166,7 @@ fuzz:
 	@for f in $(basename $(notdir $(FUZZ))); do \
 	    mkdir -p build/fuzz/found-$$f; \
 	    clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined tests/fuzz/$$f.c \
-	        $(PLUGIN_LIB) $(AUDIT) $(EDGE) $(CORE) -lmilter $(LIBS_AUDIT) -o build/fuzz/$$f && \
+	        $(PROGRAM_LIB) $(AUDIT) $(EDGE) $(CORE) $(LIBS_TEST) -o build/fuzz/$$f && \
 	    build/fuzz/$$f -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ \
 	        build/fuzz/found-$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done

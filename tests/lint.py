@@ -20,6 +20,8 @@ LAYERS = {
     "common/edge": {"core", "config", "journal", "edge"},
     "policyd": {"core", "config", "journal", "edge", "policyd"},
     "milter": {"core", "config", "journal", "edge", "milter"},
+    "tap": {"core", "config", "journal", "edge", "tap"},
+    "gate": {"core", "config", "journal", "edge", "gate"},
     "audit": {"core", "config", "journal", "edge", "audit"},
     "cli": {"core", "config", "journal", "edge", "audit", "cli"},
 }
@@ -27,6 +29,8 @@ LAYERS = {
 LIBRARIES = {
     "mailreeve-policyd": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1"},
     "mailreeve-milter": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1", "libmilter"},
+    "mailreeve-tap": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1", "libpcap", "libcap"},
+    "mailreeve-gate": {"libc", "libcrypto"},
     "mailreeve": {"libc", "libyaml-0", "libssl", "libcrypto", "libz", "liblzma"},
 }
 # All that the core may ask of the C library: no files, no clock, no log.
@@ -64,7 +68,7 @@ def includes_point_down():
 
 @check
 def headers_compile_alone():
-    for f in files("common/*.h", "policyd/*.h", "milter/*.h", "audit/*.h", "cli/*.h"):
+    for f in files("common/*.h", "policyd/*.h", "milter/*.h", "tap/*.h", "gate/*.h", "audit/*.h", "cli/*.h"):
         done = run("gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Icommon", "-I.",
                    "-fsyntax-only", "-x", "c", str(f))
         if done.returncode:
@@ -252,7 +256,8 @@ def clients_page_has_what_the_catalogue_recognises():
 @check
 def journal_fields_are_documented():
     contract = pathlib.Path("docs/journal.md").read_text()
-    for f in files("common/edge/*.c", "common/journal/*.c", "policyd/*.c", "milter/*.c"):
+    for f in files("common/edge/*.c", "common/journal/*.c", "policyd/*.c", "milter/*.c",
+                   "tap/*.c", "gate/*.c"):
         for name in re.findall(r'(?:jline_\w+|put_\w+)\((?:r, )?&?l, "(\w+)"', f.read_text()):
             if f"`{name}`" not in contract:
                 yield f"docs/journal.md lacks `{name}` of {f}"
