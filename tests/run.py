@@ -75,6 +75,7 @@ SUITES = {
         "dev/paste": script("tests/mta/test_paste.py"),
         "dev/paste-milter": script("tests/mta/test_paste_milter.py"),
         "dev/clients": script("tests/mta/test_clients.py"),
+        "dev/situations": script("tests/mta/test_situations.py"),
         "dev/demo-log": script("tests/mta/test_demo_log.py"),
         "dev/demo": script("tests/mta/test_demo.py"),
         "dev/bench-selftest": script("tests/bench/selftest.py"),

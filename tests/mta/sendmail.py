@@ -60,8 +60,7 @@ RELAY_DOMAIN(`127 IPv6:0:0:0:0:0:0:0:1')
 MAILER(`smtp')
 LOCAL_CONFIG
 ESASL_CONF_PATH={folder}/sasl
-O CipherList=ALL:COMPLEMENTOFALL:@SECLEVEL=0
-O ServerSSLOptions=
+{tls}
 """
 
 SASL = """\
@@ -108,6 +107,8 @@ def private(*command):
 class Sendmail(Logging):
     """A Sendmail of its own in a folder of the workshop: made by the constructor, run by start()."""
 
+    tls = "O CipherList=ALL:COMPLEMENTOFALL:@SECLEVEL=0\nO ServerSSLOptions="      # takes all that a client may offer
+
     def __init__(self, workshop, name="sendmail"):
         self.workshop, self.folder = workshop, workshop.folder(name)
         self.log, self.output = self.folder / "maillog", self.folder / "output"
@@ -137,7 +138,7 @@ class Sendmail(Logging):
         self.add_user()
         (self.folder / "sendmail.mc").write_text(MC.format(
             cf=CF, folder=self.folder, host=certs.HOST, certificate=server.file, key=server.key, believed=believed,
-            mechanisms=MECHANISMS, filters="\n".join(filters(listeners, socket)),
+            mechanisms=MECHANISMS, tls=self.tls, filters="\n".join(filters(listeners, socket)),
             daemons="\n".join(line for listener in listeners for line in daemon_options(listener))))
         (self.folder / "sendmail.cf").write_text(self.command("m4", self.folder / "sendmail.mc"))
 

@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import warnings
 
 import certs
@@ -119,11 +120,26 @@ class Wire:
     def start_tls(self):
         self.socket = tls_context(self.target, self.case).wrap_socket(self.socket, server_hostname=certs.HOST)
 
+    def client_hello(self):
+        sent = ssl.MemoryBIO()
+        tls = tls_context(self.target, self.case).wrap_bio(ssl.MemoryBIO(), sent, server_hostname=certs.HOST)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        return sent.read()
+
     def send(self, data):
         self.socket.sendall(data)
 
     def receive(self):
         return self.socket.recv(65536)
+
+    def wait(self, seconds):
+        """Until the other side has closed, or so long; what comes is thrown away."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(ConnectionError):
+            while (left := deadline - time.monotonic()) > 0:
+                if select.select([self.socket], [], [], left)[0] and not self.receive():
+                    break
 
     def close(self):
         self.socket.close()
@@ -166,7 +182,10 @@ class Talk:
 
     Besides SMTP commands, say() knows: `TLS` (handshake at once), `STARTTLS` (with the handshake), `AUTH MECHANISM`
     (with the credentials), `DATA` and `BDAT` (with a message, to DATA also a header field of it), `PROXY ...` (a line that
-    gets no reply)."""
+    gets no reply). Of what is no SMTP: `GREETING` (hears it), `SAY COMMAND` (as it stands, STARTTLS without a handshake),
+    `SEND ...` (with escapes, and nothing is heard), `HELLO` (a ClientHello and no more), `HEAR` and `SILENCE SECONDS` (hear what comes until the other side has
+    closed, or the time is over)."""
+    at_once = ("TLS", "HELLO", "PROXY", "SEND", "HEAR", "SILENCE")       # what does not wait for the greeting
 
     def __init__(self, connection):
         self.connection = connection
@@ -176,7 +195,7 @@ class Talk:
 
     def say(self, line):
         word = line.split(" ")[0].upper()
-        if not self.greeted and word not in ("TLS", "PROXY"):
+        if not self.greeted and word not in self.at_once:
             self.greeted = True
             self.reply("(greeting)")
         return self.SPECIAL.get(word, Talk.command)(self, line)
@@ -232,7 +251,26 @@ class Talk:
         self.connection.send(f"{line} {len(MESSAGE)} LAST\r\n{MESSAGE}".encode())
         return self.reply(line)
 
-    SPECIAL = {"TLS": tls, "STARTTLS": starttls, "AUTH": auth, "DATA": data, "BDAT": bdat, "PROXY": proxy}
+    def greeting(self, _line):
+        return self.transcript.exchanges[-1]
+
+    def verbatim(self, line):
+        return self.command(line.partition(" ")[2])
+
+    def send(self, line):
+        self.connection.send(line.partition(" ")[2].encode().decode("unicode_escape").encode("latin-1"))
+
+    def hello(self, _line):
+        self.connection.send(self.connection.client_hello())
+
+    def hear(self, _line):
+        self.silence(f"SILENCE {SECONDS}")
+
+    def silence(self, line):
+        self.connection.wait(float(line.split()[1]))
+
+    SPECIAL = {"TLS": tls, "STARTTLS": starttls, "AUTH": auth, "DATA": data, "BDAT": bdat, "PROXY": proxy,
+               "GREETING": greeting, "SAY": verbatim, "SEND": send, "HELLO": hello, "HEAR": hear, "SILENCE": silence}
 
 
 def dialogue(case, with_tls=True):

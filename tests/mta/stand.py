@@ -81,25 +81,25 @@ class Played:
     said: str               # by the client
 
 
-class Stand:
-    """Both MTAs, or one; a context manager."""
+class MTAs:
+    """Private MTAs of which nobody has told Mailreeve; a context manager."""
 
-    def __init__(self, mtas=("postfix", "sendmail")):
+    def __init__(self, listeners, sendmail, users=()):
+        """listeners: a list for each MTA; sendmail: its class; users: who can log in, besides dovecot.USER."""
         if os.geteuid() != 0:
             raise Trouble("this starts a private Postfix and Sendmail, which have to begin as root; run it as root")
-        for package in (package for mta in mtas for package in tree.NEEDED[mta]):
+        for package in (package for mta in listeners for package in tree.NEEDED[mta]):
             tree.check(package)
-        for package, file in UNPACKED.items():
-            if not os.path.exists(tree.path(package, file)):
-                raise Trouble(f"{package} is not in {tree.TREES}; run: make deps")
-        self.workshop, self.ports, self.mta = Workshop(), {}, {}
+        self.workshop, self.users, self.mta = Workshop(), users, {}
+        self.listeners = {mta: [dataclasses.replace(each) for each in rows] for mta, rows in listeners.items()}
         try:
             self.certificates = certs.make_all(self.workshop.folder("certificates"))
-            self.preload = str(self.workshop.path / "from_address.so")
-            subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", self.preload,
-                            pathlib.Path(__file__).with_name("from_address.c")], check=True)
-            for mta in mtas:
-                self.start(mta)
+            for mta, rows in self.listeners.items():
+                for listener, port in zip(rows, free_ports(len(rows))):
+                    listener.port = port
+                self.mta[mta] = {"postfix": Postfix, "sendmail": sendmail}[mta](self.workshop)
+                {"postfix": self.start_postfix, "sendmail": self.start_sendmail}[mta](self.mta[mta], rows)
+            self.prepare()
         except BaseException:
             self.workshop.__exit__(None, None, None)
             raise
@@ -110,31 +110,48 @@ class Stand:
     def __exit__(self, *problem):
         self.workshop.__exit__(*problem)
 
-    def start(self, mta):
-        listeners = LISTENERS[mta]
-        for listener, port in zip(listeners, free_ports(len(listeners))):
-            listener.port = self.ports[mta, listener.name] = port
-        {"postfix": self.start_postfix, "sendmail": self.start_sendmail}[mta](listeners)
+    def prepare(self):
+        """What else is needed once the MTAs run."""
 
-    def start_postfix(self, listeners):
+    def start_postfix(self, postfix, listeners):
         sasl = dovecot.start(self.workshop)
         with open(self.workshop.path / "dovecot" / "users", "a") as users:
-            users.writelines(f"{user(client)}:{{PLAIN}}{PASSWORD}::::::\n" for client in CLIENTS)
-        self.mta["postfix"] = Postfix(self.workshop)
-        self.mta["postfix"].start([each.port for each in listeners], master_cf(listeners, {}),
-                                  self.certificates["server"], sasl)
+            users.writelines(f"{user}:{{PLAIN}}{PASSWORD}::::::\n" for user in self.users)
+        postfix.start([each.port for each in listeners], master_cf(listeners, {}), self.certificates["server"], sasl)
 
-    def start_sendmail(self, listeners):
-        self.mta["sendmail"] = sendmail = Unplugged(self.workshop)
+    def start_sendmail(self, sendmail, listeners):
         sendmail.start(listeners, self.certificates, None)
-        for client in CLIENTS:
-            name, _, realm = user(client).partition("@")
+        for user in self.users:
+            name, _, realm = user.partition("@")
             sendmail.command(SASLPASSWD, "-p", "-c", "-f", sendmail.folder / "users", "-u", realm, name, input=PASSWORD)
+
+    def port(self, mta, name):
+        return next(each.port for each in self.listeners[mta] if each.name == name)
+
+    def settle(self):
+        """Wait until the MTAs have logged all that they have to say of the sessions so far."""
+        for mta in self.mta.values():
+            mta.settle()
+
+
+class Stand(MTAs):
+    """The MTAs for real clients."""
+
+    def __init__(self, mtas=("postfix", "sendmail")):
+        for package, file in UNPACKED.items():
+            if not os.path.exists(tree.path(package, file)):
+                raise Trouble(f"{package} is not in {tree.TREES}; run: make deps")
+        super().__init__({mta: LISTENERS[mta] for mta in mtas}, Unplugged, [user(client) for client in CLIENTS])
+
+    def prepare(self):
+        self.preload = str(self.workshop.path / "from_address.so")
+        subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", self.preload,
+                        pathlib.Path(__file__).with_name("from_address.c")], check=True)
 
     def play(self, mta, client, mode, address):
         """Let one client do one thing; what it printed."""
         home = self.workshop.folder(f"home-{mta}-{client.name}-{mode.name}")
-        return client.run(Order(self.ports[mta, mode.listener], mode.tls, mode.login, mode.old, user(client), PASSWORD,
+        return client.run(Order(self.port(mta, mode.listener), mode.tls, mode.login, mode.old, user(client), PASSWORD,
                                 str(self.certificates[mode.believes].file), home, mode.patience), address, self.preload)
 
     def play_all(self, chosen):
@@ -142,8 +159,7 @@ class Stand:
         addresses = [f"127.1.{number // 250 + 1}.{number % 250 + 1}" for number in range(len(chosen))]
         with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
             said = list(pool.map(self.play, *zip(*chosen), addresses))
-        for mta in self.mta.values():
-            mta.settle()
+        self.settle()
         lines = {name: by_address(name, mta.logged()) for name, mta in self.mta.items()}
         return [Played(mta, client.name, mode.name, address, lines[mta].get(address, []), words)
                 for (mta, client, mode), address, words in zip(chosen, addresses, said)]
@@ -171,7 +187,7 @@ def children(parent):
 
 
 LINE = re.compile(r"[^\[]+\[(\d+)\]: (.*)")
-ADDRESS = re.compile(r"\[(127\.1\.\d+\.\d+)\]")
+ADDRESS = re.compile(r"\[(?:IPv6:)?((?:127\.[1-9]\.|192\.0\.|2001:db8:|::1|0:0:0:)[0-9a-f:.]*)\]")
 
 
 def by_address(mta, log):

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The situations of docs/sources.md: what the client does in each, on private MTAs, with mailreeve-tap looking on.
+
+Every session has a client address of its own, so that its lines are found again in a log that has no ports. Those over
+IPv6 all have ::1, and are held one after the other.
+"""
+import concurrent.futures
+import dataclasses
+import ipaddress
+import pathlib
+
+import smtp
+from daemons import HAVE_IPV6, Trouble
+from dovecot import USER
+from listeners import AUTH, SMTP, SUBMISSION, SUBMISSIONS
+from stand import Alone, MTAs, Unplugged
+from wiretap import Policy
+
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sources.md"
+MTA_NAMES = {"postfix": "Postfix", "sendmail": "Sendmail"}
+AT_A_TIME = 24                      # most of them wait
+CLIENTS, MONITORS = ipaddress.ip_address("127.2.0.1"), ipaddress.ip_address("127.3.0.1")
+MONITORED = "127.3.0.0/16"
+BEHIND_A_PROXY = {1: ipaddress.ip_address("192.0.2.1"), 2: ipaddress.ip_address("2001:db8::1")}     # by its version
+
+
+class Modern(Alone):
+    """TLS 1.2 and newer, as Sendmail on Debian 12 does it without being told."""
+
+    def settings(self, sockets):
+        return {**super().settings(sockets), "smtpd_tls_protocols": ">=TLSv1.2",
+                "smtpd_tls_mandatory_protocols": ">=TLSv1.2"}
+
+
+class Debian(Unplugged):
+    tls = ""
+
+
+# By what the table calls them. Without a login there is no AUTH before TLS on 587 quiet; Sendmail's has none at all.
+PLACES = {
+    "25": Modern("smtp", 25, SMTP),
+    "25 AUTH": Modern("smtp-auth", 25, SMTP, AUTH, sendmail=""),
+    "587": Modern("submission", 587, SUBMISSION),
+    "587 strict": Modern("submission-strict", 587, SUBMISSION,
+                         {"smtpd_tls_security_level": "encrypt", "smtpd_tls_auth_only": "yes"}, sendmail="Ea"),
+    "587 quiet": Modern("submission-quiet", 587, SUBMISSION, {"smtpd_tls_auth_only": "yes"}, sendmail="EA"),
+    "587 proxied": Modern("submission-proxied", 587, SUBMISSION, {"smtpd_upstream_proxy_protocol": "haproxy"},
+                          only="postfix"),
+    "2525": Modern("alternate", 2525, SUBMISSION),
+    "465": Modern("submissions", 465, SUBMISSIONS),
+}
+PROXIED = ("587 proxied",)
+LISTENERS = {mta: [each for each in PLACES.values() if each.only in ("", mta)] for mta in MTA_NAMES}
+
+# Parts of scripts, for smtp.Talk; {begin} is how TLS begins on the port, {before} what has to be said before it
+EHLO = f"EHLO {smtp.HELO} => 250"
+MAIL = f"MAIL FROM:<{USER}> => 250 | RCPT TO:<bob@example.com> => 250 | DATA => 250 | QUIT"
+RIGHT = f"{{begin}} | {EHLO} | AUTH PLAIN => 235 | {MAIL}"
+KNOCKS, GARBAGE = "", r"\x00\x01\x02\x03\xff\xfe garbage\r\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Act:
+    """What the client does. `=>` tells how the server has to answer, or it is another situation than the table's."""
+    script: str
+    version: str = ""               # of TLS, if not the newest
+    cipher: str = ""
+    believes: str = "server"        # whose certificate the client trusts
+    breaks: bool = False            # TLS fails, or the server hangs up: the script does not end
+    monitor: bool = False           # the client is one of `monitors`
+    ipv6: tuple = ()                # places where it is played over IPv6, too
+    differs: dict = dataclasses.field(default_factory=dict)     # MTA: what is replaced in the script
+
+    def lines(self, mta, role):
+        """The script on an MTA and a port."""
+        text = self.script.replace(*self.differs[mta]) if mta in self.differs else self.script
+        implicit = role == SUBMISSIONS
+        text = text.replace("{before}", "" if implicit else f"{EHLO} | SAY STARTTLS => 220")
+        text = text.replace("{begin}", "TLS" if implicit else f"{EHLO} | STARTTLS => 220")
+        return [line for line in text.split(" | ") if line]
+
+
+# The client's own waiting first: it is what lasts
+ACTS = {
+    "waits-long": Act("SILENCE 7"),     # seconds of which a log tells six
+    "waits-short": Act("SILENCE 2"),
+    "clear-late": Act(rf"SILENCE 2 | SEND EHLO {smtp.HELO}\r\n | HEAR"),
+    "clear-at-once": Act(rf"SEND EHLO {smtp.HELO}\r\n | HEAR", ipv6=("465",)),
+    "tls-at-once": Act("TLS", breaks=True, ipv6=("587",)),
+    "tls-after-greeting": Act("GREETING | TLS", breaks=True),
+    "tls-after-ehlo": Act(f"{EHLO} | TLS", breaks=True),
+    "auth-plain": Act(f"{EHLO} | AUTH PLAIN => 235 | {MAIL}", ipv6=("587",)),
+    "auth-plain-only": Act(f"{EHLO} | AUTH PLAIN => 235 | QUIT"),
+    "auth-plain-refused": Act(f"{EHLO} | AUTH PLAIN => 503 | QUIT"),
+    "auth-login": Act(f"{EHLO} | AUTH LOGIN => 235 | {MAIL}"),
+    "auth-login-refused": Act(f"{EHLO} | AUTH LOGIN => 503 | QUIT"),
+    # TLS makes Postfix forget the login (RFC 3207 4.2); Sendmail remembers it
+    "auth-then-starttls": Act(f"{EHLO} | AUTH PLAIN => 235 | STARTTLS | {EHLO} | AUTH PLAIN => 235 | {MAIL}",
+                              differs={"sendmail": ("| AUTH PLAIN => 235 | MAIL", "| AUTH PLAIN => 503 | MAIL")}),
+    "auth-under-tls": Act(RIGHT),
+    "tls-too-old": Act("{begin}", version="TLSv1", breaks=True),
+    "no-cipher": Act("{begin}", cipher="NULL-SHA256", breaks=True),
+    "untrusted-tls12": Act("{begin}", version="TLSv1.2", believes="stranger", breaks=True),
+    "untrusted-tls13": Act("{begin}", version="TLSv1.3", believes="stranger", breaks=True),
+    "leaves-in-handshake": Act("{before} | HELLO"),
+    "leaves-after-handshake": Act("{begin}"),
+    "starttls-garbage": Act(f"{EHLO} | SAY STARTTLS => 220 | SEND {GARBAGE} | HEAR"),
+    "starttls-clear": Act(rf"{EHLO} | SAY STARTTLS => 220 | SEND EHLO {smtp.HELO}\r\n | HEAR"),
+    "starttls-leaves": Act(f"{EHLO} | SAY STARTTLS => 220"),
+    "starttls-inside-tls": Act(f"{{begin}} | {EHLO} | SAY STARTTLS => 554 | AUTH PLAIN => 235 | {MAIL}",
+                               differs={"sendmail": ("=> 554", "=> 454")}),
+    "http": Act(r"SEND GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n | HEAR"),
+    "knocks": Act(KNOCKS),
+    "monitor": Act("GREETING | QUIT", monitor=True),
+    "ehlo-leaves": Act(EHLO),
+    "mail-clear": Act(f"{EHLO} | {MAIL}"),
+    "mail-clear-refused": Act(f"{EHLO} | MAIL FROM:<{USER}> => 530 | QUIT"),
+    "right": Act(RIGHT, ipv6=("587",)),
+    "inbound": Act(f"{EHLO} | {MAIL}"),
+    "inbound-tls": Act(f"{{begin}} | {EHLO} | {MAIL}"),
+}
+
+
+# ---- the table ------------------------------------------------------------------------------------------------------
+
+SOURCES = ("postfix", "sendmail", "tap", "both")        # the columns of the table behind the first three
+NOT_LOGGED = "not logged"
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one source says of a session; in `likely` those of `findings` that are not certain."""
+    findings: frozenset
+    likely: frozenset = frozenset()
+
+    def __str__(self):
+        return ", ".join(f"{each} (likely)" if each in self.likely else each for each in sorted(self.findings)) or "-"
+
+
+def found(text):
+    words = [] if text == "-" else text.split(", ")
+    names = [word.removesuffix(" (likely)") for word in words]
+    return Found(frozenset(names), frozenset(name for name, word in zip(names, words) if word != name))
+
+
+def cell(text, mta):
+    """What a cell of the table allows: a list of Found, or of NOT_LOGGED; none if it is not played there."""
+    for part in text.split("; "):
+        name, colon, rest = part.partition(": ")
+        if not colon or name == MTA_NAMES[mta]:
+            text = rest if colon else part
+    return [NOT_LOGGED if each == NOT_LOGGED else found(each) for each in text.split(" or ") if each]
+
+
+def table():
+    """{(MTA, situation, place): {"log", "tap", "both": what may be found}} of docs/sources.md."""
+    expected = {}
+    for line in DOCUMENT.read_text().split("## The table\n", 1)[1].splitlines():
+        fields = [field.strip() for field in line.strip("|").split("|")]
+        if len(fields) != 3 + len(SOURCES) or fields[0] in ("situation", "--"):
+            continue
+        cells = dict(zip(SOURCES, fields[3:]))
+        for place in fields[1].split(", "):
+            for mta in MTA_NAMES:
+                if not cells[mta]:
+                    continue
+                row = {source: cell(cells[mta if source == "log" else source], mta) for source in ("log", "tap", "both")}
+                if len(row["tap"]) != 1 or len(row["both"]) != 1:
+                    raise Trouble(f"docs/sources.md: only a log is by chance, not {fields}")
+                if (mta, fields[0], place) in expected or place not in PLACES or fields[0] not in ACTS:
+                    raise Trouble(f"docs/sources.md: what is {fields[:2]}, or is it there twice?")
+                expected[mta, fields[0], place] = row
+    if missing := ACTS.keys() - {situation for _, situation, _ in expected}:
+        raise Trouble(f"docs/sources.md lacks {', '.join(sorted(missing))}")
+    return expected
+
+
+# ---- playing --------------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Scene:
+    """A situation at a place, once for each way to come there."""
+    mta: str
+    situation: str
+    place: str
+    way: str = ""                   # "", IPv6, PROXY 1, PROXY 2
+    source: str = ""                # the address from which the client connects
+    address: str = ""               # the client's address and port, as the server knows them
+    port: int = 0
+    transcript: object = None
+
+    @property
+    def act(self):
+        return ACTS[self.situation]
+
+    @property
+    def listener(self):
+        return PLACES[self.place]
+
+    def __str__(self):
+        return f"{self.mta}: {self.situation} on {self.place}{self.way and f' ({self.way})'}"
+
+    def mistakes(self):
+        """Was it what the situation's name says?"""
+        broken = [self.transcript.ended] if self.transcript.ended and not self.act.breaks else []
+        return broken + self.transcript.mistakes
+
+
+def scenes(expected):
+    """All that is to be played, those that wait longest first."""
+    found = []
+    for mta, situation, place in sorted(expected, key=lambda row: list(ACTS).index(row[1])):
+        ways = [f"PROXY {version}" for version in BEHIND_A_PROXY] if place in PROXIED else [""]
+        ways += ["IPv6"] * (HAVE_IPV6 and place in ACTS[situation].ipv6)
+        found += [Scene(mta, situation, place, way) for way in ways]
+    return found
+
+
+def header(scene, number, port):
+    """Gives the client an address behind a proxy; the header that says so, as a line of a script."""
+    version = int(scene.way[-1])
+    client, server = BEHIND_A_PROXY[version] + number, BEHIND_A_PROXY[version] + 0xfe
+    scene.address, scene.port = str(client), 40000 + number
+    if version == 1:
+        return f"PROXY TCP4 {client} {server} {scene.port} {port}"
+    # PROXY over TCP6: two addresses, two ports
+    told = client.packed + server.packed + scene.port.to_bytes(2, "big") + port.to_bytes(2, "big")
+    binary = b"\r\n\r\n\0\r\nQUIT\n" + b"\x21\x21" + len(told).to_bytes(2, "big") + told
+    return "SEND " + "".join(f"\\x{byte:02x}" for byte in binary)
+
+
+class Theatre(MTAs):
+    """Both MTAs, for situations."""
+
+    def __init__(self):
+        super().__init__(LISTENERS, Debian)
+
+    def prepare(self):
+        self.policy = {mta: Policy(self.workshop, f"mailreeve-{mta}", listeners, MONITORED)
+                       for mta, listeners in self.listeners.items()}
+
+    def play(self, scene, number):
+        act, port = scene.act, self.port(scene.mta, scene.listener.name)
+        address = (MONITORS if act.monitor else CLIENTS) + number
+        host, scene.source = ("::1", "::1") if scene.way == "IPv6" else ("127.0.0.1", str(address))
+        script = act.lines(scene.mta, scene.listener.role)
+        if scene.place in PROXIED:
+            script = [header(scene, number, port), *script]
+        case = Client(host, scene.source, act.version, act.cipher)
+        target = smtp.Target(port, {"server": self.certificates[act.believes]}, {})
+
+        def connect():
+            wire = smtp.Wire(target, case)
+            if not scene.port:
+                scene.address, scene.port = wire.socket.getsockname()[:2]
+            return wire
+        scene.transcript = smtp.talked(connect, script, target)
+
+    def play_all(self, chosen):
+        """Play them, many at a time; those that share an address one after the other, so that the order of the log is theirs."""
+        numbered = [(scene, number) for number, scene in enumerate(chosen)]
+        apart = [each for each in numbered if each[0].way != "IPv6"]
+        with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+            list(pool.map(self.play, *zip(*apart)))
+        for scene, number in numbered:
+            if scene.way == "IPv6":
+                self.play(scene, number)
+                self.settle()
+        self.settle()
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """What smtp.Wire wants to know of a case."""
+    host: str
+    source: str
+    version: str
+    cipher: str
+    certificate: str = ""
