@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "clients"
@@ -15,6 +16,7 @@ PROGRAM = ROOT / os.environ.get("MAILREEVE_BUILD", "build/dev") / "mailreeve"
 # nothing: by chance. What a line has: the mode that stands for it in expected.txt.
 BY_CHANCE = {r"\026\003": "E", r"\b\v\b\004": "E-signatures", "non-SMTP command": "E-part",
              "unknown=0/": "E-part-unknown"}
+MTAS = ("postfix", "sendmail")
 LIKELY = {"waits-on-implicit-port"}     # the only finding that a log makes likely, not certain
 
 
@@ -41,6 +43,29 @@ class Table:
         return self.rows.get((mta, mode, client)) or self.rows[mta, mode, "*"]
 
 
+class JoinedTable:
+    """expected-joined.txt: what log and tap tell together."""
+
+    def __init__(self):
+        self.rows = {}
+        for line in (FOLDER / "expected-joined.txt").read_text().splitlines():
+            words = line.split("#")[0].split()
+            if words and not line.startswith(" "):
+                mta, mode, told, *found = words
+                row = Joined(told, frozenset(word.removesuffix("?") for word in found) - {"-"},
+                             frozenset(word[:-1] for word in found if word.endswith("?")))
+                continue
+            for client in words:
+                for each in MTAS if mta == "both" else [mta]:
+                    if self.rows.setdefault((each, mode, client), row) is not row:
+                        raise RuntimeError(f"expected-joined.txt has {each}, {mode}, {client} twice")
+
+
+@dataclasses.dataclass(frozen=True)
+class Joined(Expected):
+    likely: frozenset
+
+
 @dataclasses.dataclass
 class Told:
     """What the audit says of the sessions of one address."""
@@ -51,8 +76,8 @@ class Told:
     reported: set = dataclasses.field(default_factory=set)      # of the report
 
 
-def run(log, *options):
-    done = subprocess.run([PROGRAM, "audit", "-c", "/dev/null", *options, "-"], input=log, text=True, timeout=60,
+def run(log, *options, policy="/dev/null"):
+    done = subprocess.run([PROGRAM, "audit", "-c", policy, *options], input=log, text=True, timeout=60,
                           capture_output=True)
     if done.returncode > 1:             # 1: customers have something to change
         raise RuntimeError(f"mailreeve audit {' '.join(options)} ended with {done.returncode}: {done.stderr}")
@@ -62,7 +87,7 @@ def run(log, *options):
 def audit(log):
     """{address: Told} of a log."""
     told, address_of = collections.defaultdict(Told), {}
-    for each in map(json.loads, run(log, "--lines", "--json").splitlines()):
+    for each in map(json.loads, run(log, "--lines", "--json", "-").splitlines()):
         if "client" in each:
             address_of[each["session"]] = each["client"]
         elif "ended" in each:
@@ -71,7 +96,7 @@ def audit(log):
             one.modes.add(each["mode"])
             one.findings.update(each.get("findings", []))
             one.likely.update(each.get("likely", []))
-    for entry in json.loads(run(log, "--json", "--by", "client"))["entries"]:
+    for entry in json.loads(run(log, "--json", "--by", "client", "-"))["entries"]:
         for address in entry["client_addresses"]:
             told[address].reported.update(entry["findings"])
     return told
@@ -89,3 +114,43 @@ def differences(expected, told, lines):
     if not told.sessions:
         wrong.append("no session of it was found")
     return wrong + lines if wrong else []
+
+
+def audit_both(log, policy, journal):
+    """{address: the sessions} of a log and a journal."""
+    sessions = collections.defaultdict(list)
+    for each in map(json.loads, run(log, "--lines", "--json", "-", journal, policy=policy).splitlines()):
+        if "ended" in each:
+            sessions[each["client"]].append(each)
+    return sessions
+
+
+def joined_differences(expected, sessions, event):
+    """The same of log and tap. event: the tap's, or None."""
+    if len(sessions) != 1:
+        return [f"there are {len(sessions)} sessions of it, where one was held", *map(str, sessions)]
+    it = sessions[0]
+    wrong = [f"{name}: expected {want}, got {got}" for name, want, got in [
+        ("findings", sorted(expected.findings), sorted(it.get("findings", []))),
+        ("likely", sorted(expected.likely), sorted(it.get("likely", []))),
+        ("TLS mode", expected.mode, it["mode"] if expected.mode != "*" else "*"),
+        ("client's port", event and event["client_port"], it.get("client_port")),
+    ] if want != got]
+    if event and "tls_offered" in event:
+        wrong += hello_differences(event)
+    return wrong + [str(it), str(event)] if wrong else []
+
+
+# JA4_a: TLS over TCP, the highest version offered, is there a server name, numbers of ciphers and extensions, ALPN
+JA4 = re.compile(r"t(1[0-3])([di])\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}")
+JA4_VERSIONS = {"TLSv1": "10", "TLSv1.1": "11", "TLSv1.2": "12", "TLSv1.3": "13"}
+
+
+def hello_differences(event):
+    """A ClientHello: its fingerprint has to be one of JA4, and to say the same as the other fields."""
+    if not (ja4 := JA4.fullmatch(event.get("ja4", ""))):
+        return [f"no JA4: {event.get('ja4')}"]
+    wrong = [] if event.get("tls_sni", "localhost") == "localhost" else [f"server name {event['tls_sni']}"]
+    if ja4[1] != JA4_VERSIONS[event["tls_offered_highest"]] or (ja4[2] == "d") != ("tls_sni" in event):
+        wrong.append("the fingerprint says otherwise")
+    return wrong

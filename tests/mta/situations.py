@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The situations of docs/sources.md: what the client does in each, on private MTAs, with mailreeve-tap looking on.
 
-Every session has a client address of its own, so that its lines are found again in a log that has no ports. Those over
-IPv6 all have ::1, and are held one after the other.
+Every session has a client address of its own, so that its lines are found again in a log that has no ports.
 """
 import concurrent.futures
 import dataclasses
 import ipaddress
 import pathlib
 
+import network
 import smtp
 from daemons import HAVE_IPV6, Trouble
 from dovecot import USER
 from listeners import AUTH, SMTP, SUBMISSION, SUBMISSIONS
 from stand import Alone, MTAs, Unplugged
-from wiretap import Policy
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sources.md"
 MTA_NAMES = {"postfix": "Postfix", "sendmail": "Sendmail"}
 AT_A_TIME = 24                      # most of them wait
-CLIENTS, MONITORS = ipaddress.ip_address("127.2.0.1"), ipaddress.ip_address("127.3.0.1")
+CLIENTS, MONITORS, CLIENTS6 = map(ipaddress.ip_address, ("127.2.0.1", "127.3.0.1", "fd00::2:1"))
 MONITORED = "127.3.0.0/16"
 BEHIND_A_PROXY = {1: ipaddress.ip_address("192.0.2.1"), 2: ipaddress.ip_address("2001:db8::1")}     # by its version
 
@@ -230,19 +229,20 @@ def header(scene, number, port):
 
 
 class Theatre(MTAs):
-    """Both MTAs, for situations."""
+    """Both MTAs, each with a mailreeve-tap that knows its ports, for situations."""
 
-    def __init__(self):
+    def __init__(self, scenes):
+        """Enters a network of its own, where there are addresses for all over IPv6."""
+        network.enter([CLIENTS6 + number for number, scene in enumerate(scenes) if scene.way == "IPv6"])
         super().__init__(LISTENERS, Debian)
 
     def prepare(self):
-        self.policy = {mta: Policy(self.workshop, f"mailreeve-{mta}", listeners, MONITORED)
-                       for mta, listeners in self.listeners.items()}
+        self.look_on(MONITORED, [PLACES[place].name for place in PROXIED])
 
     def play(self, scene, number):
         act, port = scene.act, self.port(scene.mta, scene.listener.name)
-        address = (MONITORS if act.monitor else CLIENTS) + number
-        host, scene.source = ("::1", "::1") if scene.way == "IPv6" else ("127.0.0.1", str(address))
+        first = CLIENTS6 if scene.way == "IPv6" else MONITORS if act.monitor else CLIENTS
+        host, scene.source = "::1" if first == CLIENTS6 else "127.0.0.1", str(first + number)
         script = act.lines(scene.mta, scene.listener.role)
         if scene.place in PROXIED:
             script = [header(scene, number, port), *script]
@@ -257,15 +257,8 @@ class Theatre(MTAs):
         scene.transcript = smtp.talked(connect, script, target)
 
     def play_all(self, chosen):
-        """Play them, many at a time; those that share an address one after the other, so that the order of the log is theirs."""
-        numbered = [(scene, number) for number, scene in enumerate(chosen)]
-        apart = [each for each in numbered if each[0].way != "IPv6"]
         with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-            list(pool.map(self.play, *zip(*apart)))
-        for scene, number in numbered:
-            if scene.way == "IPv6":
-                self.play(scene, number)
-                self.settle()
+            list(pool.map(self.play, chosen, range(len(chosen))))
         self.settle()
 
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Postfix and a private Sendmail without Mailreeve, for real clients, and their logs by client and mode.
+"""A private Postfix and a private Sendmail that do not know of Mailreeve, with mailreeve-tap looking on, for real clients;
+and their logs by client and mode.
 
 A client has a source address of its own in every mode (from_address.c), and a user of its own, so that its lines are
 found again. Which they are is worked out here once more, by hand: the audit's own join is what is tested.
 """
 import concurrent.futures
 import dataclasses
+import ipaddress
 import os
 import pathlib
 import re
@@ -20,9 +22,11 @@ from daemons import Trouble, Workshop, free_ports, wait_for
 from listeners import ASK_FIRST, ASK_IF_AUTHENTICATED, AUTH, SMTP, SUBMISSION, SUBMISSIONS, Listener
 from postfix import Postfix, master_cf
 from sendmail import SASLPASSWD, Sendmail
+from wiretap import Policy, Wiretap
 
 PASSWORD = "Wh1te-elephant"         # is to be in no log
 AT_A_TIME = 16                      # most of them wait
+NOBODY = "192.0.2.255/32"
 
 
 class Alone(Listener):
@@ -125,6 +129,14 @@ class MTAs:
             name, _, realm = user.partition("@")
             sendmail.command(SASLPASSWD, "-p", "-c", "-f", sendmail.folder / "users", "-u", realm, name, input=PASSWORD)
 
+    def look_on(self, monitors=NOBODY, proxied=()):
+        """Start a mailreeve-tap for each of the MTAs, as if it had the machine for itself; what it is told is in `policy`."""
+        self.policy = {mta: Policy(self.workshop, f"mailreeve-{mta}", listeners, monitors, proxied)
+                       for mta, listeners in self.listeners.items()}
+        self.tap = {mta: Wiretap(self.workshop, policy) for mta, policy in self.policy.items()}
+        for wiretap in self.tap.values():
+            wiretap.start()
+
     def port(self, mta, name):
         return next(each.port for each in self.listeners[mta] if each.name == name)
 
@@ -147,6 +159,7 @@ class Stand(MTAs):
         self.preload = str(self.workshop.path / "from_address.so")
         subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", self.preload,
                         pathlib.Path(__file__).with_name("from_address.c")], check=True)
+        self.look_on()
 
     def play(self, mta, client, mode, address):
         """Let one client do one thing; what it printed."""
@@ -187,7 +200,7 @@ def children(parent):
 
 
 LINE = re.compile(r"[^\[]+\[(\d+)\]: (.*)")
-ADDRESS = re.compile(r"\[(?:IPv6:)?((?:127\.[1-9]\.|192\.0\.|2001:db8:|::1|0:0:0:)[0-9a-f:.]*)\]")
+ADDRESS = re.compile(r"\[(?:IPv6:)?([0-9a-fA-F]+[.:][0-9a-fA-F.:]+)\]")
 
 
 def by_address(mta, log):
@@ -199,7 +212,7 @@ def by_address(mta, log):
             continue
         process, text = parts.groups()
         if (named := ADDRESS.search(line)) and (mta == "sendmail" or text.startswith("connect from ")):
-            of_process[process] = found.setdefault(named[1], [])
+            of_process[process] = found.setdefault(str(ipaddress.ip_address(named[1])), [])
         if process in of_process:
             of_process[process].append(line)
         if mta == "postfix" and text.startswith("disconnect from "):

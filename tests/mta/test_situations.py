@@ -14,11 +14,12 @@ sys.dont_write_bytecode = True
 import situations
 import tap
 from daemons import Trouble
+from listeners import SMTP
 from plugin import program
-from situations import MTA_NAMES, NOT_LOGGED, Found
+from situations import MTA_NAMES, NOT_LOGGED, PROXIED, Found
 from stand import by_address
 
-WHAT = {"log": "log alone"}
+WHAT = {"log": "log alone", "tap": "mailreeve-tap alone", "both": "log and tap"}
 
 
 def audit(policy, *sources):
@@ -50,13 +51,28 @@ def compare(allowed, said):
     return [] if it in allowed else [f"expected {' or '.join(map(str, allowed))}, got {it}", str(said[0])]
 
 
-def log_said(scene, said, counts):
-    """Sessions of one address: those over IPv6 have it in common, and are told apart by their order."""
-    of_address = said[scene.address]
-    if scene.way != "IPv6":
-        return of_address
-    counts[scene.mta] += 1
-    return of_address[counts[scene.mta] - 1:counts[scene.mta]]
+def is_journaled(scene, row):
+    """Are the tap's events of that kind lines of the journal, or only counted? (docs/journal.md)"""
+    return not scene.act.monitor and (scene.listener.role != SMTP or bool(row["tap"][0].findings))
+
+
+def check_tap(scene, row, events):
+    if not is_journaled(scene, row):
+        return [f"should only be counted: {each}" for each in events]
+    wrong = compare(row["tap"], events)
+    for event in events:
+        ours = {"listener": scene.listener.name, "role": scene.listener.role, "mode": "audit", "action": "pass",
+                "proxy_address": scene.source if scene.place in PROXIED else None}
+        wrong += [f"{name} should be {value}: {event}" for name, value in ours.items() if event.get(name) != value]
+        wrong += [f"no {name}: {event}" for name in ("key", "duration_ms", "silent_ms", "ended") if event.get(name) is None]
+    return wrong
+
+
+def check_both(scene, row, said):
+    """One session, of the client's address, and with the port that only the tap has seen."""
+    wrong = compare(row["both"], said)
+    port = scene.port if is_journaled(scene, row) else None
+    return wrong + [f"the client's port should be {port}: {each}" for each in said if each.get("client_port") != port]
 
 
 def name(scene, source):
@@ -66,25 +82,32 @@ def name(scene, source):
 def main(words):
     expected = situations.table()
     scenes = situations.scenes(expected)
-    with situations.Theatre() as theatre:
+    with situations.Theatre(scenes) as theatre:
         theatre.play_all(scenes)
-        logs = {mta: audit(theatre.policy[mta], theatre.mta[mta].log) for mta in MTA_NAMES}
-        maillogs = {mta: theatre.mta[mta].logged() for mta in MTA_NAMES}
+        events = {mta: theatre.tap[mta].session_events() for mta in MTA_NAMES}
+        policy, log = theatre.policy, {mta: theatre.mta[mta].log for mta in MTA_NAMES}
+        alone = {mta: audit(policy[mta], log[mta]) for mta in MTA_NAMES}
+        both = {mta: audit(policy[mta], log[mta], policy[mta].journal) for mta in MTA_NAMES}
+        lines = {mta: by_address(mta, theatre.mta[mta].logged()) for mta in MTA_NAMES}
 
-    tests, counts = [], collections.Counter()
+    tests = []
     for scene in scenes:
-        row = expected[scene.mta, scene.situation, scene.place]
-        wrong = {"log": compare(row["log"], log_said(scene, logs[scene.mta], counts))}
-        for source in WHAT:
-            tests.append((name(scene, source), scene.mistakes() + wrong[source], scene))
+        row, mta = expected[scene.mta, scene.situation, scene.place], scene.mta
+        seen = events[mta].pop((scene.address, scene.port), [])
+        tests += [(name(scene, source), scene.mistakes() + wrong, scene) for source, wrong in [
+            ("log", compare(row["log"], alone[mta][scene.address])),
+            ("tap", check_tap(scene, row, seen)),
+            ("both", check_both(scene, row, both[mta][scene.address]))]]
     chosen = [test for test in tests if not words or any(word in test[0] for word in words)]
     if not chosen:
         raise Trouble(f"no test has {' or '.join(words)} in its name")
-    print(f"1..{len(chosen)}", flush=True)
+    print(f"1..{len(chosen) + len(MTA_NAMES)}", flush=True)
     failed = 0
     for number, (what, wrong, scene) in enumerate(chosen, 1):
-        lines = by_address(scene.mta, maillogs[scene.mta]).get(scene.address, [])
-        failed += tap.result(number, what, wrong and [*wrong, "--- the client", str(scene.transcript), "--- the log", *lines])
+        failed += tap.result(number, what, wrong and [*wrong, "--- the client", str(scene.transcript),
+                                                      "--- the log", *lines[scene.mta].get(scene.address, [])])
+    for number, mta in enumerate(MTA_NAMES, len(chosen) + 1):
+        failed += tap.result(number, f"{mta}: mailreeve-tap saw nobody else", list(map(str, events[mta].values())))
     return 1 if failed else 0
 
 

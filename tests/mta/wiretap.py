@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """mailreeve-tap looking on at one of the private MTAs, with a configuration that names the MTA's ports."""
-import contextlib
+import collections
 import socket
 
 from daemons import Trouble, wait_for
+from listeners import SUBMISSION
 from plugin import Plugin
 
 CONFIG = """\
@@ -11,9 +12,18 @@ mode: audit
 listeners:
 {listeners}
 monitors: [{monitors}]
+tap: {{interface: lo, proxied_ports: [{proxied}]}}
 journal: {{path: {journal}}}
 """
-LISTENER = "  - {{names: [{0.name}], port: {0.port}, role: {0.role}}}"
+
+
+def rows(listeners):
+    """The listeners, each by its own name, and the first that has it by the MTA's name for it."""
+    given = {each.name for each in listeners}
+    for each in listeners:
+        names = [each.name] + [each.told] * (each.told not in given)
+        given.add(each.told)
+        yield f"  - {{names: [{', '.join(names)}], port: {each.port}, role: {each.role}}}"
 
 
 class Policy:
@@ -25,38 +35,38 @@ class Policy:
         self.file, self.journal, self.listeners = self.folder / "mailreeve.yaml", self.folder / "journal", listeners
         self.journal.mkdir()
         self.file.write_text(CONFIG.format(
-            listeners="\n".join(map(LISTENER.format, listeners)), monitors=f'"{monitors}"',
+            listeners="\n".join(rows(listeners)), monitors=f'"{monitors}"',
             proxied=", ".join(str(each.port) for each in listeners if each.name in proxied), journal=self.journal))
 
 
 class Wiretap(Plugin):
+    """The daemon itself. That it may not capture is trouble, told in its own words: nothing is skipped."""
     name, user = "mailreeve-tap", "list"
 
-    def start(self):
-        """It has to see packets: if it may not, its own words are the trouble."""
-        super().start()
-        self.fence_port = next(each.port for each in self.configuration.listeners if each.role == "submission")
-
-    def sessions(self):
-        """All that it has seen so far, when it has stopped: {(client's address, port): session events}. A connection of our
-        own, whose event has to come, shows that it has got so far."""
-        seen = {}
-        with socket.create_connection(("127.0.0.1", self.fence_port)) as ours, contextlib.suppress(OSError):
+    def session_events(self):
+        """{(client's address, port): the session events} of all that has been, and stops it. A connection of our own, whose
+        event has to come, shows that it has got so far."""
+        port = next(each.port for each in self.configuration.listeners if each.role == SUBMISSION)
+        with socket.create_connection(("127.0.0.1", port)) as ours:
             fence = ours.getsockname()
             ours.recv(1)
-        lines = self.new_lines()
+        lines = []
 
         def arrived():
             lines.extend(self.new_lines())
-            return any((line.get("client_address"), line.get("client_port")) == fence for line in lines)
+            return any(client(line) == fence for line in lines)
         try:
             wait_for("mailreeve-tap to journal a connection", arrived)
         except Trouble as trouble:
             raise Trouble(f"{trouble}\n{self.logged()}") from None
         if code := self.stop():
             raise Trouble(f"mailreeve-tap ended with {code}\n{self.logged()}")
-        lines += self.new_lines()
-        for line in lines:
-            if line["event"] == "session" and (line["client_address"], line["client_port"]) != fence:
-                seen.setdefault((line["client_address"], line["client_port"]), []).append(line)
-        return seen
+        events = collections.defaultdict(list)
+        for line in lines + self.new_lines():
+            if line["event"] == "session" and client(line) != fence:
+                events[client(line)].append(line)
+        return events
+
+
+def client(line):
+    return line.get("client_address"), line.get("client_port")
