@@ -66,8 +66,8 @@ static bool handshake_due(const struct tap_bench *b)
 
 static bool implicit_on_starttls_port(const struct tap_bench *b)
 {
-    return b->tls_is_ours && b->o->first == FIRST_TLS && !is_on(b, ROLE_SUBMISSIONS) &&
-           !tap_tls_answered(b->o);
+    return b->tls_is_ours && (b->o->first == FIRST_TLS || b->o->unasked) &&
+           !is_on(b, ROLE_SUBMISSIONS) && !tap_tls_answered(b->o);
 }
 
 /* Text of which no line was a command, or bytes that are none. */

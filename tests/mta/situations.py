@@ -104,7 +104,7 @@ ACTS = {
     "leaves-in-handshake": Act("{before} | HELLO"),
     "leaves-after-handshake": Act("{begin}"),
     "starttls-garbage": Act(f"{EHLO} | SAY STARTTLS => 220 | SEND {GARBAGE} | HEAR"),
-    "starttls-clear": Act(rf"{EHLO} | SAY STARTTLS => 220 | SEND EHLO {smtp.HELO}\r\n | HEAR"),
+    "starttls-clear": Act(rf"{EHLO} | SAY STARTTLS => 220 | SEND EHLO {smtp.HELO}\r\n"),
     "starttls-leaves": Act(f"{EHLO} | SAY STARTTLS => 220"),
     "starttls-inside-tls": Act(f"{{begin}} | {EHLO} | SAY STARTTLS => 554 | AUTH PLAIN => 235 | {MAIL}",
                                differs={"sendmail": ("=> 554", "=> 454")}),

@@ -86,6 +86,7 @@ struct opening {
     bool gap;              /* bytes are missing; what came behind is not known */
     struct client_hello *hello;  /* NULL: none was complete */
     bool hello_begun, hello_bad; /* one began; it was wrong, or too long */
+    bool unasked;                /* it began where a command was due, without STARTTLS */
     enum hello_fate fate;
     uint8_t alert; /* with FATE_ALERT: the description */
 

@@ -13,7 +13,7 @@
 enum opening_phase {
     PHASE_PROXY,     /* a PROXY header is due */
     PHASE_FIRST,     /* the first word of a client, or a ClientHello */
-    PHASE_COMMAND,   /* a command, and only that */
+    PHASE_COMMAND,   /* a command, or a ClientHello that is not due */
     PHASE_STARTTLS,  /* behind STARTTLS: a ClientHello, or a command if it was refused */
     PHASE_LONG_LINE, /* in a line that is too long, up to its end */
     PHASE_MECHANISM, /* behind AUTH */

@@ -255,10 +255,13 @@ static bool first_after_starttls(struct opening *o, struct word w)
     return w.kind == WORD_VERB ? opening_go(o, PHASE_COMMAND) : garbage(o);
 }
 
+/* Where a command was due, it is TLS that nobody asked for; or the server has thrown away what the
+ * client had sent behind STARTTLS without waiting (RFC 3207 4.2). */
 static bool tls_begins(struct opening *o)
 {
     if (o->first == FIRST_NOTHING)
         o->first = FIRST_TLS;
+    o->unasked = o->unread->phase == PHASE_COMMAND && !o->starttls;
     o->hello_begun = true;
     return opening_go(o, PHASE_HELLO);
 }
@@ -266,11 +269,9 @@ static bool tls_begins(struct opening *o)
 bool opening_command(struct opening *o, struct str bytes, size_t *used)
 {
     enum opening_phase phase = o->unread->phase;
-    if (phase != PHASE_COMMAND) {
-        enum hello_result begins = client_hello_begins(bytes);
-        if (begins != HELLO_BAD)
-            return begins == HELLO_ITEM && tls_begins(o);
-    }
+    enum hello_result begins = client_hello_begins(bytes);
+    if (begins != HELLO_BAD)
+        return begins == HELLO_ITEM && tls_begins(o);
     struct str text = without_blanks(bytes);
     if (text.n == 0)
         return unended(o, bytes, used);
