@@ -30,6 +30,11 @@ static bool certificate_alert(const struct opening *o)
            is_alert(o, ALERT_UNKNOWN_CA, ALERT_UNKNOWN_CA);
 }
 
+bool tap_spoke_smtp(const struct opening *o)
+{
+    return o->first == FIRST_SMTP || (o->first == FIRST_OTHER && o->seen);
+}
+
 bool tap_tls_answered(const struct opening *o)
 {
     return o->fate == FATE_ANSWERED || o->fate == FATE_HIDDEN_ALERT || certificate_alert(o);
@@ -42,7 +47,7 @@ bool tap_tls_answered(const struct opening *o)
 bool tap_clear_text_answered(const struct flow_told *told)
 {
     const struct opening *o = told->opening;
-    if (o->first != FIRST_SMTP)
+    if (!tap_spoke_smtp(o))
         return false;
     if (o->starttls)
         return o->hello && tap_tls_answered(o);
@@ -70,19 +75,19 @@ static bool implicit_on_starttls_port(const struct tap_bench *b)
            !is_on(b, ROLE_SUBMISSIONS) && !tap_tls_answered(b->o);
 }
 
-/* Text of which no line was a command, or bytes that are none. */
+/* Bytes that begin no line, or lines of which, to the end, none was a command. */
 static bool not_smtp(const struct tap_bench *b)
 {
     const struct opening *o = b->o;
-    if (o->first == FIRST_HTTP || o->first == FIRST_OTHER)
+    if (o->first == FIRST_HTTP)
         return true;
-    return o->first == FIRST_SMTP && o->commands && o->commands == o->unknown &&
-           (came_to_its_end(b) || b->told->ended == ENDED_SEEN);
+    return o->first == FIRST_OTHER && !o->seen &&
+           (o->garbage || came_to_its_end(b) || b->told->ended == ENDED_SEEN);
 }
 
 static bool cleartext_on_implicit_port(const struct tap_bench *b)
 {
-    return b->tls_is_ours && is_on(b, ROLE_SUBMISSIONS) && b->o->first == FIRST_SMTP &&
+    return b->tls_is_ours && is_on(b, ROLE_SUBMISSIONS) && tap_spoke_smtp(b->o) &&
            !tap_clear_text_answered(b->told);
 }
 

@@ -22,6 +22,9 @@ static inline bool has_verb(const struct opening *o, enum opening_verb v)
     return o->seen & UINT32_C(1) << v;
 }
 
+/* A command of SMTP came in clear text, be it behind lines that are none. */
+bool tap_spoke_smtp(const struct opening *o);
+
 /* The MTA answered in TLS: the client went on as only one does that has got its hello. */
 bool tap_tls_answered(const struct opening *o);
 

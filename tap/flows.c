@@ -131,6 +131,7 @@ static void tell(struct flows *f, const struct flow *x, enum flow_ended ended, i
     memcpy(told.server.b, x->ends.server, sizeof told.server.b);
     if (!told.opening) {
         opening_init(&none, (f->s.ports->is[x->ends.server_port] & PORT_PROXIED) != 0);
+        none.proxy_missing = none.proxied;
         told.opening = &none;
     }
     f->counters.ended[ended]++;
@@ -275,7 +276,6 @@ static bool begin_speaking(struct flows *f, struct flow *x)
     }
     opening_init(x->opening, (f->s.ports->is[x->ends.server_port] & PORT_PROXIED) != 0);
     f->counters.speaking++;
-    x->first_us = f->now_us;
     set_state(f, x, SPEAKING);
     return true;
 }
@@ -295,6 +295,8 @@ static enum flow_ended take(struct flows *f, struct flow *x, struct str captured
     x->next_seq += length;
     int failed = captured.n ? opening_feed(o, captured) : 0;
     f->counters.memory += failed != 0;
+    if (x->first_us < 0 && (o->first != FIRST_NOTHING || !o->proxied))
+        x->first_us = f->now_us; /* a PROXY header is not the client's */
     x->dialogue |= (before & GREETED) && (o->seen & ~before & ACTED);
     if (o->state == OPENING_OVER)
         return o->gap ? ENDED_GAP : ENDED_SEEN;

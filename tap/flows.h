@@ -60,7 +60,7 @@ struct flow_told {
     uint16_t client_port, server_port;
     const struct opening *opening; /* never NULL */
     int64_t began_us, ended_us;
-    int64_t first_us; /* the first byte; -1: none came */
+    int64_t first_us; /* the client's first byte; -1: none came */
     enum flow_ended ended;
     bool dialogue; /* STARTTLS, AUTH or MAIL came in a later segment than EHLO or HELO: somebody
                       had answered, or the client does not wait for answers */

@@ -58,7 +58,7 @@ static enum tap_mode mode_of(const struct opening *o)
 {
     if (o->first == FIRST_TLS)
         return TAP_MODE_IMPLICIT;
-    if (o->first != FIRST_SMTP)
+    if (!tap_spoke_smtp(o))
         return TAP_MODE_UNKNOWN;
     return o->starttls ? TAP_MODE_STARTTLS : TAP_MODE_CLEARTEXT;
 }

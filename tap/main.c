@@ -21,7 +21,7 @@ struct tap {
     struct capture *capture;
     struct watch watch;
     struct event *readable, *tick;
-    struct now read;   /* when packets were fetched last */
+    struct now read; /* when packets were fetched last */
     uint64_t dropped, dropped_told;
     int64_t shout_us; /* monotonic: not again before */
 };
