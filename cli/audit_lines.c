@@ -16,12 +16,14 @@ enum { SESSIONS_MAX = 1000 * 1000, TEXT_MAX = 2048 };
 
 struct ended {
     struct seen seen;
-    uint64_t number;
+    uint64_t number; /* 0: the log does not have it */
     int64_t last_us;
+    uint16_t client_port;
+    uint32_t account; /* the first of those that the journals have of it; 0: none */
 };
 
 struct lines {
-    struct reading reading;
+    struct inquiry inquiry;
     struct audit_sources sources;
     bool json;
     struct ended *ended;
@@ -29,9 +31,10 @@ struct lines {
     uint64_t left_out;
 };
 
-static void closed(void *context, const struct closed_session *c)
+static void closed(void *context, const struct joined *j)
 {
     struct lines *x = context;
+    const struct closed_session *c = &j->session;
     if (x->count == x->room && x->room < SESSIONS_MAX) {
         size_t room = x->room ? 2 * x->room : 1024;
         struct ended *more = realloc(x->ended, room * sizeof *more);
@@ -41,7 +44,36 @@ static void closed(void *context, const struct closed_session *c)
     if (x->count == x->room)
         x->left_out++;
     else
-        x->ended[x->count++] = (struct ended){*c->seen, c->number, c->last_us};
+        x->ended[x->count++] = (struct ended){*c->seen, c->number, c->last_us, c->client_port,
+                                              j->account_count ? j->accounts[0] : 0};
+}
+
+/* ---- words ---------------------------------------------------------------------- */
+
+static void put_words(struct buf *b, bool json, const char *name, uint32_t set, int count,
+                      const char *(*word)(int i))
+{
+    const char *sep = json ? "[" : "";
+    if (!set)
+        return;
+    buf_printf(b, json ? ",\"%s\":" : " %s=", name);
+    for (int i = 0; i < count; i++) {
+        if (set & (uint32_t)1 << i) {
+            buf_printf(b, json ? "%s\"%s\"" : "%s%s", sep, word(i));
+            sep = ",";
+        }
+    }
+    if (json)
+        buf_char(b, ']');
+}
+
+static const char *finding_word(int i)
+{
+    return findings[i].id;
+}
+static const char *doubt_word(int i)
+{
+    return doubts[i].id;
 }
 
 /* ---- a line ----------------------------------------------------------------------- */
@@ -116,9 +148,10 @@ static bool take(void *context, const struct log_line *l, uint64_t line)
     struct message m;
     char text[SHAPE_TEXT_MAX];
     struct buf shape = BUF(text);
-    uint64_t ours = x->reading.ours;
-    uint64_t session = reading_line(&x->reading, l, line, &m);
-    if (x->reading.ours == ours)
+    struct reading *reading = &x->inquiry.reading;
+    uint64_t ours = reading->ours;
+    uint64_t session = reading_line(reading, l, line, &m);
+    if (reading->ours == ours)
         return true; /* another program's */
     if (m.kind == MESSAGE_NONE && shape_matters(l->text))
         shape_write(&shape, l->text);
@@ -126,32 +159,64 @@ static bool take(void *context, const struct log_line *l, uint64_t line)
     return true;
 }
 
+/* ---- an event ---------------------------------------------------------------------- */
+
+static void take_event(void *context, const struct event *e, const struct journal_line *l,
+                       uint32_t account)
+{
+    struct lines *x = context;
+    char text[TEXT_MAX], address[64];
+    struct buf b = BUF(text), a = BUF(address);
+    addr_format(&a, &e->client);
+    if (x->json)
+        buf_printf(&b, "{\"event\":\"%.*s\",\"source\":\"%s\",\"account\":%" PRIu32,
+                   STR_ARG(l->event), source_names[e->source], account);
+    else
+        buf_printf(&b, "%8s %8" PRIu32 "  %s %.*s", source_names[e->source], account, "event",
+                   STR_ARG(l->event));
+    if (a.n)
+        buf_printf(&b, x->json ? ",\"client\":\"%.*s\"" : " client=%.*s", (int)a.n, a.p);
+    if (e->client_port)
+        buf_printf(&b, x->json ? ",\"client_port\":%u" : " client_port=%u",
+                   (unsigned)e->client_port);
+    put_words(&b, x->json, "findings", e->found, FINDING_COUNT, finding_word);
+    printf("%.*s%s\n", (int)b.n, b.p, x->json ? "}" : "");
+}
+
 /* ---- a session -------------------------------------------------------------------- */
 
-static void put_words(struct buf *b, bool json, const char *name, uint32_t set, int count,
-                      const char *(*word)(int i))
+static const char *source_word(int i)
 {
-    const char *sep = json ? "[" : "";
-    if (!set)
-        return;
-    buf_printf(b, json ? ",\"%s\":" : " %s=", name);
-    for (int i = 0; i < count; i++) {
-        if (set & (uint32_t)1 << i) {
-            buf_printf(b, json ? "%s\"%s\"" : "%s%s", sep, word(i));
-            sep = ",";
-        }
-    }
-    if (json)
-        buf_char(b, ']');
+    return source_names[i];
 }
 
-static const char *finding_word(int i)
+/* Who it was, which the log's own lines have told already where there are no journals. */
+static void put_joined(struct buf *b, const struct lines *x, const struct ended *e)
 {
-    return findings[i].id;
-}
-static const char *doubt_word(int i)
-{
-    return doubts[i].id;
+    char address[64];
+    struct buf a = BUF(address);
+    struct str ja4 = names_text(x->inquiry.reading.names, e->seen.ja4);
+    addr_format(&a, &e->seen.client);
+    if (a.n)
+        buf_printf(b, x->json ? ",\"client\":\"%.*s\"" : " client=%.*s", (int)a.n, a.p);
+    if (e->client_port)
+        buf_printf(b, x->json ? ",\"client_port\":%u" : " client_port=%u", e->client_port);
+    if (e->account)
+        buf_printf(b, x->json ? ",\"account\":%" PRIu32 : " account=%" PRIu32, e->account);
+    if (e->seen.software)
+        buf_printf(b, x->json ? ",\"software\":\"%s\"" : " software=%s",
+                   catalogue[e->seen.software - 1].id);
+    if (e->seen.offered)
+        buf_printf(b, x->json ? ",\"offered\":\"%s\"" : " offered=%s",
+                   tls_version_name(e->seen.offered));
+    if (ja4.n) {
+        buf_cstring(b, x->json ? ",\"ja4\":" : " ja4=");
+        if (x->json)
+            json_put_string(b, ja4);
+        else
+            log_sanitise(b, ja4);
+    }
+    put_words(b, x->json, "sources", e->seen.sources, SOURCES, source_word);
 }
 
 static void print_ended(const struct lines *x, const struct judge *j, const struct ended *e)
@@ -171,6 +236,8 @@ static void print_ended(const struct lines *x, const struct judge *j, const stru
     const char *reason = sessions_reason(e->seen.reason);
     if (reason) /* OpenSSL's words, a constant of the table */
         buf_printf(&b, x->json ? ",\"reason\":\"%s\"" : " reason=\"%s\"", reason);
+    if (x->inquiry.join)
+        put_joined(&b, x, e);
     put_words(&b, x->json, "findings", judged.found, FINDING_COUNT, finding_word);
     put_words(&b, x->json, "likely", judged.likely, FINDING_COUNT, finding_word);
     put_words(&b, x->json, "doubts", judged.doubts, DOUBTS, doubt_word);
@@ -180,30 +247,38 @@ static void print_ended(const struct lines *x, const struct judge *j, const stru
     printf("%.*s%s\n", (int)b.n, b.p, x->json ? "}" : "");
 }
 
+static int tell(struct lines *x, const struct audit_options *o, const struct audit_policy *p)
+{
+    const struct reading *r = &x->inquiry.reading;
+    audit_sources_read(&x->sources, o, take, x);
+    audit_end(&x->inquiry, o, p);
+    struct judge j = {p->policy, &r->listeners, r->names, p->ciphers};
+    for (size_t i = 0; i < x->count; i++)
+        print_ended(x, &j, &x->ended[i]);
+    if (x->left_out)
+        audit_problem(&x->sources, "%" PRIu64 " sessions more are not shown", x->left_out);
+    for (unsigned i = 0; i < x->sources.problem_count; i++)
+        fprintf(stderr, "mailreeve audit: %s\n", x->sources.problems[i]);
+    if (x->sources.failed)
+        return EX_NOINPUT;
+    return r->ours || x->inquiry.journals.events ? EX_OK : EX_DATAERR;
+}
+
 int audit_lines(const struct audit_options *o, const struct audit_policy *p)
 {
     static struct lines x;
     struct err err = {""};
     x.json = o->output == OUTPUT_JSON;
-    if (reading_open(&x.reading, o->since_us, closed, &x, &err) < 0) {
+    if (inquiry_open(&x.inquiry, o->since_us, closed, &x, &err) < 0) {
         fprintf(stderr, "mailreeve audit: %s\n", err.text);
         return EX_OSERR;
     }
     if (!x.json)
         printf("%8s %8s  %-12s\n", "line", "session", "what");
-    audit_sources_read(&x.sources, o, take, &x);
-    sessions_end(x.reading.sessions);
-    audit_resolve(&x.reading, o, p);
-    struct judge j = {p->policy, &x.reading.listeners, x.reading.names, p->ciphers};
-    for (size_t i = 0; i < x.count; i++)
-        print_ended(&x, &j, &x.ended[i]);
-    if (x.left_out)
-        audit_problem(&x.sources, "%" PRIu64 " sessions more are not shown", x.left_out);
-    for (unsigned i = 0; i < x.sources.problem_count; i++)
-        fprintf(stderr, "mailreeve audit: %s\n", x.sources.problems[i]);
-    int ended = x.sources.failed ? EX_NOINPUT : x.reading.ours ? EX_OK : EX_DATAERR;
+    int ended = audit_journals_read(&x.sources, o, &x.inquiry, take_event) < 0 ? EX_NOINPUT
+                                                                                : tell(&x, o, p);
     free(x.ended);
-    reading_close(&x.reading);
+    inquiry_close(&x.inquiry);
     audit_sources_free(&x.sources);
     return ended;
 }

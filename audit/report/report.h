@@ -21,6 +21,8 @@
 #include "core/arena.h"
 #include "core/catalogue.h"
 #include "audit/dialect/shape.h"
+#include "audit/join/join.h"
+#include "audit/join/journals.h"
 #include "audit/report/tally.h"
 
 enum report_by { BY_USER, BY_CLIENT, BY_SOFTWARE, BY_LISTENER, BY_FINDING, BY_COUNT };
@@ -38,6 +40,8 @@ struct report_input {
     double seconds;              /* how long reading took */
     const struct shapes *shapes;
     const struct sessions_counts *sessions;
+    const struct journals_counts *journals; /* NULL: none were read */
+    const struct join_counts *join;
     const char *const *sources; /* files, as given; "standard input" */
     unsigned source_count;
     const char *const *problems; /* "mail.log.3.gz: ends early", and so on */

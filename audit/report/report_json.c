@@ -157,6 +157,17 @@ static void put_input(struct json *j, const struct report_input *in)
         number(j, "evicted_sessions", in->sessions->evicted);
         number(j, "homeless_lines", in->sessions->homeless);
     }
+    if (in->join) {
+        begin(j, "journals", '{');
+        number(j, "events", in->journals->events);
+        number(j, "bad_lines", in->journals->bad);
+        number(j, "missing_lines", in->journals->missing);
+        number(j, "joined_sessions", in->join->joined);
+        number(j, "alone_sessions", in->join->alone);
+        number(j, "ambiguous_sessions", in->join->ambiguous);
+        number(j, "events_left_out", in->join->overflow);
+        end(j, '}');
+    }
     end(j, '}');
 }
 
