@@ -74,6 +74,10 @@ void audit_policy_close(struct audit_policy *p);
 /* Logs and journals apart; NULL, or what is wrong. */
 const char *audit_sources_sort(struct audit_options *o, char *const *list, int count);
 
+/* A line of a log as --lines shows it: ` name=value`, or `,"name":"value"`. */
+void audit_put_message(struct buf *b, const struct message *m, bool json);
+void audit_put_detail(struct buf *b, const char *name, struct str value, bool json);
+
 /* The exit codes of the three ways to run. */
 int audit_report(const struct audit_options *o, const struct audit_policy *p);
 int audit_lines(const struct audit_options *o, const struct audit_policy *p);

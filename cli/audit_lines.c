@@ -78,51 +78,12 @@ static const char *doubt_word(int i)
 
 /* ---- a line ----------------------------------------------------------------------- */
 
-static const char *const first_words[] = {
-    [BYTES_NOT_TOLD] = NULL, [BYTES_TLS] = "tls",       [BYTES_SMTP] = "smtp",
-    [BYTES_HTTP] = "http",   [BYTES_HEADER] = "header", [BYTES_OTHER] = "other",
-};
-
-/* The details of a message, by name; each text is of the log, or a constant. */
-static unsigned details(const struct message *m, struct buf *address, struct str names[16],
-                        struct str values[16])
-{
-    unsigned n = 0;
-    addr_format(address, &m->client);
-    const struct {
-        struct str name, value;
-    } all[] = {
-        {STR("listener"), m->listener},
-        {STR("client"), buf_view(address)},
-        {STR("name"), m->client_name},
-        {STR("user"), m->kind == MESSAGE_AUTH ? m->user : STR("")},
-        {STR("mechanism"), m->mechanism},
-        {STR("tls"), m->tls_version},
-        {STR("cipher"), m->cipher},
-        {STR("after"), m->after},
-        {STR("bytes"), str_of(first_words[m->first])},
-        {STR("handshake"), str_of(handshake_ids[m->reason.handshake])},
-        {STR("reason"), str_of(m->reason.text)},
-    };
-    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].value.n) {
-            names[n] = all[i].name;
-            values[n++] = all[i].value;
-        }
-    }
-    return n;
-}
-
 static void print_line(const struct lines *x, const struct message *m, uint64_t line,
                        uint64_t session, struct str shape)
 {
-    char text[TEXT_MAX], address[64];
-    struct buf b = BUF(text), a = BUF(address);
-    struct str names[16], values[16];
-    unsigned n = details(m, &a, names, values);
+    char text[TEXT_MAX];
+    struct buf b = BUF(text);
     const char *kind = m->kind == MESSAGE_NONE ? "unknown" : message_words[m->kind];
-    if (m->kind == MESSAGE_NONE && shape.n)
-        names[n] = STR("shape"), values[n++] = shape;
     if (x->json)
         buf_printf(&b, "{\"line\":%" PRIu64 ",\"session\":%" PRIu64 ",\"kind\":\"%s\"", line,
                    session, kind);
@@ -130,15 +91,9 @@ static void print_line(const struct lines *x, const struct message *m, uint64_t 
         buf_printf(&b, "%8" PRIu64 " %8" PRIu64 "  %-12s", line, session, kind);
     else
         buf_printf(&b, "%8" PRIu64 " %8s  %-12s", line, "-", kind);
-    for (unsigned i = 0; i < n; i++) {
-        if (x->json) {
-            buf_printf(&b, ",\"%s\":", names[i].p);
-            json_put_string(&b, values[i]);
-        } else {
-            buf_printf(&b, " %s=", names[i].p);
-            log_sanitise(&b, values[i]);
-        }
-    }
+    audit_put_message(&b, m, x->json);
+    if (m->kind == MESSAGE_NONE && shape.n)
+        audit_put_detail(&b, "shape", shape, x->json);
     printf("%.*s%s\n", (int)b.n, b.p, x->json ? "}" : "");
 }
 
@@ -276,7 +231,7 @@ int audit_lines(const struct audit_options *o, const struct audit_policy *p)
     if (!x.json)
         printf("%8s %8s  %-12s\n", "line", "session", "what");
     int ended = audit_journals_read(&x.sources, o, &x.inquiry, take_event) < 0 ? EX_NOINPUT
-                                                                                : tell(&x, o, p);
+                                                                               : tell(&x, o, p);
     free(x.ended);
     inquiry_close(&x.inquiry);
     audit_sources_free(&x.sources);

@@ -150,7 +150,7 @@ static void take_field(const struct field *f, const struct json_item *item, stru
     }
 }
 
-static uint64_t key_of(struct str hex)
+uint64_t event_key(struct str hex)
 {
     uint64_t key = 0;
     if (hex.n != 16)
@@ -206,7 +206,7 @@ bool event_parse(struct event_parser *p, const struct journal_line *l, struct ev
             if (str_eq(item.name, fields[i].name))
                 take_field(&fields[i], &item, &room, ret);
     ret->kind = kind;
-    ret->key = key_of(l->key);
+    ret->key = event_key(l->key);
     addr_parse(ret->client_text, &ret->client);
     check(ret);
     if (kind == EVENT_SESSION)

@@ -51,6 +51,9 @@ struct event_parser {
     char text[EVENT_TEXT_MAX]; /* decoded values of the last line */
 };
 
+/* Sixteen hex digits, as journals write a session's key; 0: it is none. */
+uint64_t event_key(struct str hex);
+
 /* The MTA's process: told, or in Postfix's instance. 0: not told. */
 uint32_t event_pid(const struct event *e);
 

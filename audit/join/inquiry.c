@@ -41,8 +41,8 @@ static void take_session(void *context, const struct closed_session *c)
 }
 
 int inquiry_open(struct inquiry *v, int64_t since_us,
-                  void (*closed)(void *context, const struct joined *j), void *context,
-                  struct err *err)
+                 void (*closed)(void *context, const struct joined *j), void *context,
+                 struct err *err)
 {
     *v = (struct inquiry){.closed = closed, .context = context};
     return reading_open(&v->reading, since_us, take_session, v, err);
@@ -72,7 +72,7 @@ static void take_event(struct inquiry *v, const struct event *e, const struct jo
 }
 
 int inquiry_journals(struct inquiry *v, const char *const *paths, unsigned count,
-                      inquiry_event *each, struct err *err)
+                     inquiry_event *each, struct err *err)
 {
     struct join_settings settings = {take_joined, user_of, v};
     struct journal_line line;

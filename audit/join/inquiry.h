@@ -27,18 +27,18 @@ struct inquiry {
 /* What each event is told to, with the number of its account (0: it found no place). May be NULL.
  */
 typedef void inquiry_event(void *context, const struct event *e, const struct journal_line *l,
-                            uint32_t account);
+                           uint32_t account);
 
 /* As reading_open(). */
 int inquiry_open(struct inquiry *v, int64_t since_us,
-                  void (*closed)(void *context, const struct joined *j), void *context,
-                  struct err *err);
+                 void (*closed)(void *context, const struct joined *j), void *context,
+                 struct err *err);
 /* Frees `hashing`, too. */
 void inquiry_close(struct inquiry *v);
 
 /* Reads the journals, all of them; once, before the first line of a log. -1 with *err set. */
 int inquiry_journals(struct inquiry *v, const char *const *paths, unsigned count,
-                      inquiry_event *each, struct err *err);
+                     inquiry_event *each, struct err *err);
 
 /* All lines are read. `resolve` sees to log_listeners_resolve(), more than once. */
 void inquiry_end(struct inquiry *v, void (*resolve)(void *arg), void *arg);

@@ -96,9 +96,11 @@ struct report_part {
     const struct listener *on;            /* what it stands for; NULL: unknown */
     const struct software_info *software; /* NULL: not recognised */
     const char *version;                  /* of the software; "" */
-    enum action would;                    /* in enforce */
-    const char *setting;                  /* what to change */
-    uint64_t alike; /* sessions of all parts of the entry with that setting and `would` */
+    unsigned offered;    /* the highest TLS version of its ClientHello, if journals tell; or 0 */
+    const char *ja4;     /* the ClientHello's fingerprint; "" */
+    enum action would;   /* in enforce */
+    const char *setting; /* what to change */
+    uint64_t alike;      /* sessions of all parts of the entry with that setting and `would` */
 };
 
 /* Different values of the sessions of an entry, most frequent first. */

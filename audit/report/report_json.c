@@ -269,6 +269,9 @@ static void put_part(struct json *j, const struct report_part *p)
     if (p->software)
         string(j, "client_software", p->software->id);
     string(j, "client_version", p->version);
+    if (p->offered)
+        string(j, "tls_offered_highest", tls_version_name(p->offered));
+    string(j, "ja4", p->ja4);
     string(j, "would", felt[p->would]);
     string(j, "setting", p->setting);
     end(j, '}');
