@@ -34,8 +34,8 @@ LIBRARIES = {
     "mailreeve": {"libc", "libyaml-0", "libssl", "libcrypto", "libz", "liblzma"},
 }
 # All that the core may ask of the C library: no files, no clock, no log.
-CORE_MAY_CALL = set("""malloc calloc free memcpy memcmp memset memchr memmove strlen strchr strstr
-    strcmp snprintf vsnprintf inet_pton inet_ntop __stack_chk_fail __memcpy_chk __memset_chk
+CORE_MAY_CALL = set("""malloc calloc free memcpy memcmp memset memchr memmove strlen strchr strstr explicit_bzero
+    strcmp snprintf vsnprintf inet_pton inet_ntop __stack_chk_fail __memcpy_chk __memset_chk __explicit_bzero_chk
     __snprintf_chk __vsnprintf_chk _GLOBAL_OFFSET_TABLE_ exit""".split())
 BANNED = set("gets strcpy strcat sprintf vsprintf strtok system popen tmpnam mktemp alloca".split())
 

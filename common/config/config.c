@@ -36,6 +36,7 @@ static void build(struct reader *r, const struct yaml_node *root)
     build_monitors(r, v);
     build_exceptions(r, v);
     build_programs(r, v);
+    build_tap(r, v);
 
     read_section(r, IN_JOURNAL, v[OPTION_JOURNAL].bad ? NULL : v[OPTION_JOURNAL].node, section);
     struct buf path = BUF(c->journal.path);

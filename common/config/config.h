@@ -71,6 +71,15 @@ struct journal_settings {
     bool min_free_is_percent;
 };
 
+enum { TAP_PROXIED_MAX = 64 };
+
+/* What mailreeve-tap looks at. */
+struct tap_settings {
+    char interface[16]; /* IFNAMSIZ; "any": all of them */
+    uint16_t proxied_ports[TAP_PROXIED_MAX]; /* a PROXY header comes first there */
+    unsigned proxied_count;
+};
+
 enum user_privacy { USER_PLAIN, USER_HASH, USER_DOMAIN };
 enum address_privacy { ADDRESS_PLAIN, ADDRESS_HASH, ADDRESS_NETWORK };
 
@@ -82,6 +91,7 @@ struct privacy_settings {
 struct config {
     struct policy *policy; /* holds one reference */
     struct program_settings policyd, milter;
+    struct tap_settings tap;
     struct journal_settings journal;
     struct privacy_settings privacy;
     struct config_details *details; /* for config_print() and config_report.h */

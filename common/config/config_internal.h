@@ -167,6 +167,7 @@ void build_trusted(struct reader *r, const struct value root[OPTION_COUNT]);
 void build_monitors(struct reader *r, const struct value root[OPTION_COUNT]);
 void build_exceptions(struct reader *r, const struct value root[OPTION_COUNT]);
 void build_programs(struct reader *r, const struct value root[OPTION_COUNT]);
+void build_tap(struct reader *r, const struct value root[OPTION_COUNT]);
 
 /*
  * One network of an exception, monitor or trusted client. PREFIX_BAD if it is

@@ -16,6 +16,7 @@ const char *const section_names[SECTION_COUNT] = {
     [IN_EXCEPTION] = "an exception",
     [IN_PROGRAM] = "\"policyd\" and \"milter\"",
     [IN_SOCKET] = "a socket",
+    [IN_TAP] = "\"tap\"",
     [IN_JOURNAL] = "\"journal\"",
     [IN_PRIVACY] = "\"privacy\"",
 };

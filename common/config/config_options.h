@@ -20,6 +20,7 @@ enum section {
     IN_EXCEPTION,
     IN_PROGRAM,
     IN_SOCKET,
+    IN_TAP,
     IN_JOURNAL,
     IN_PRIVACY,
     SECTION_COUNT

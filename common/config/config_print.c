@@ -207,6 +207,16 @@ static void print_program(struct buf *b, int option, const struct program_settin
     buf_char(b, '\n');
 }
 
+static void print_tap(struct buf *b, const struct tap_settings *t)
+{
+    buf_printf(b, "%s:\n  %s: ", key(OPTION_TAP), key(OPTION_TAP_INTERFACE));
+    put_text(b, str_of(t->interface));
+    buf_printf(b, "\n  %s: [", key(OPTION_TAP_PROXIED_PORTS));
+    for (unsigned i = 0; i < t->proxied_count; i++)
+        buf_printf(b, "%s%u", i ? ", " : "", (unsigned)t->proxied_ports[i]);
+    buf_cstring(b, "]\n");
+}
+
 static void print_journal(struct buf *b, const struct journal_settings *j)
 {
     buf_printf(b, "%s:\n  %s: ", key(OPTION_JOURNAL), key(OPTION_JOURNAL_PATH));
@@ -235,6 +245,7 @@ void config_print(struct buf *b, const struct config *c)
     print_exceptions(b, c->details);
     print_program(b, OPTION_POLICYD, &c->policyd);
     print_program(b, OPTION_MILTER, &c->milter);
+    print_tap(b, &c->tap);
     print_journal(b, &c->journal);
     buf_printf(b, "%s:\n  %s: %s\n  %s: %s\n", key(OPTION_PRIVACY), key(OPTION_PRIVACY_USER),
                word(OPTION_PRIVACY_USER, c->privacy.user), key(OPTION_PRIVACY_ADDRESS),

@@ -264,6 +264,17 @@ static void print_sockets(FILE *out, const char *name, const struct program_sett
     wrap_end(&w, "no sockets");
 }
 
+static void print_tap(FILE *out, const struct tap_settings *t)
+{
+    label(out, "tap");
+    bool any = strcmp(t->interface, "any") == 0;
+    fprintf(out, "%s%s", any ? "all interfaces" : "interface ", any ? "" : t->interface);
+    for (unsigned i = 0; i < t->proxied_count; i++)
+        fprintf(out, "%s%u", i ? ", " : "; PROXY headers are believed on port ",
+                (unsigned)t->proxied_ports[i]);
+    fputc('\n', out);
+}
+
 static void print_journal(FILE *out, const struct config *c)
 {
     static const char *const users[] = {"as they are", "hashed", "as their domain"};
@@ -299,6 +310,7 @@ void config_summary(FILE *out, const struct config *c)
     print_exceptions(out, c);
     print_sockets(out, "policyd", &c->policyd);
     print_sockets(out, "milter", &c->milter);
+    print_tap(out, &c->tap);
     print_journal(out, c);
     label(out, "help");
     fprintf(out, "%s\n", *c->policy->help_url ? c->policy->help_url : "no page for users");

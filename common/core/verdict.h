@@ -29,7 +29,12 @@ struct answer {
 };
 
 /* Why the action is milder than `would`. */
-enum held { HELD_NOT, HELD_AUDIT, HELD_BEFORE_MAIL };
+enum held {
+    HELD_NOT,
+    HELD_AUDIT,
+    HELD_BEFORE_MAIL,
+    HELD_PASSIVE, /* who decided only looks on (mailreeve-tap); decide() never says so */
+};
 
 struct verdict {
     enum action action; /* what to do; ACTION_IGNORE: nothing was found */

@@ -27,8 +27,10 @@ static void usage(const struct daemon *d, FILE *to)
             "  -n         check the configuration, say what it does, and exit\n"
             "  --stderr   log to standard error, not to syslog\n"
             "  -V, -h     version, this help\n"
-            "Signals: %s reads the configuration again, SIGTERM ends.\n",
-            d->program, d->reload_signal == SIGHUP ? "SIGHUP" : "SIGUSR1");
+            "Signals: %s reads the configuration again, SIGTERM ends.\n"
+            "%s",
+            d->program, d->reload_signal == SIGHUP ? "SIGHUP" : "SIGUSR1",
+            d->more_usage ? d->more_usage : "");
 }
 
 static void log_problems(const struct problems *ps)
@@ -173,6 +175,7 @@ static void warn_of_restart(const struct config *old, const struct config *new)
     } fixed[] = {
         {"policyd", memcmp(&old->policyd, &new->policyd, sizeof old->policyd) != 0},
         {"milter", memcmp(&old->milter, &new->milter, sizeof old->milter) != 0},
+        {"tap.interface", strcmp(old->tap.interface, new->tap.interface) != 0},
         {"journal.path", strcmp(old->journal.path, new->journal.path) != 0},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)

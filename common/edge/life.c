@@ -97,6 +97,8 @@ static void use(struct life *l, const struct config *c)
     privacy_reconfigure(l->recorder.privacy, &c->privacy);
     if (journal_reconfigure(l->recorder.journal, &c->journal, &e) != 0)
         log_warn("%s", e.text);
+    if (l->of->reloaded)
+        l->of->reloaded(l);
     tell_policy(l);
 }
 
@@ -133,7 +135,8 @@ static int set_up(struct life *l, struct err *e)
     if (d->uid == 0)
         return daemon_become_user(d, e); /* which says why not */
     if (recorder_open(&l->recorder, d->config, l->writer, d->uid, d->gid, e) != 0 ||
-        l->of->open(l, e) != 0 || daemon_become_user(d, e) != 0)
+        l->of->open(l, e) != 0 || daemon_become_user(d, e) != 0 ||
+        (l->of->settle && l->of->settle(l, e) != 0))
         return -1;
     l->status = status_open(l->recorder.journal, l->writer, MAILREEVE_VERSION, &now);
     if (!l->status)

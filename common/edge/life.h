@@ -30,9 +30,14 @@ struct life_of {
     int (*branch)(struct life *l);
     /* Opens what needs the rights we were started with: sockets. */
     int (*open)(struct life *l, struct err *e);
+    /* As the user we run as, before there is a second thread: gives up what other rights are
+     * left. May be NULL. */
+    int (*settle)(struct life *l, struct err *e);
     /* Begins to answer, as the user we run as, with everything below in place. Called with
      * the lock, so that answers on other threads come after the first line. */
     int (*begin)(struct life *l, struct err *e);
+    /* A configuration was read again and is in force. Called with the lock. May be NULL. */
+    void (*reloaded)(struct life *l);
     /* Its own numbers, into `list`; how many. Called with the lock. */
     size_t (*count)(struct life *l, struct status_counter *list, size_t room);
     /* The loop has ended: answer nobody any more. May be NULL. */

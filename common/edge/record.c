@@ -2,6 +2,8 @@
 #include "edge/record.h"
 
 #include <openssl/rand.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "core/catalogue.h"
 #include "edge/log.h"
@@ -18,6 +20,7 @@ static const char *const held_names[] = {
     [HELD_NOT] = "",
     [HELD_AUDIT] = "audit",
     [HELD_BEFORE_MAIL] = "before-mail",
+    [HELD_PASSIVE] = "passive",
 };
 
 static const char *const ending_words[ENDING_COUNT] = {
@@ -121,9 +124,16 @@ static void put_verdict(struct jline *l, const struct verdict *v)
     put_findings(l, "trusted", v->trusted);
 }
 
+/* What an event adds to a session and a verdict; put NULL: nothing. */
+struct addition {
+    void (*put)(struct jline *l, const void *what);
+    const void *what;
+};
+
 /* Events about a session; without a verdict there is nothing but the session to tell. */
 static void write_line(struct recorder *r, const char *event, const struct policy *p,
-                       const struct session *s, const struct verdict *v, const struct now *now)
+                       const struct session *s, const struct verdict *v, const struct now *now,
+                       struct addition more)
 {
     struct jline l;
     journal_begin(r->journal, &l, now, event, session_key(&r->session_key, s));
@@ -132,6 +142,8 @@ static void write_line(struct recorder *r, const char *event, const struct polic
     put_session(r, &l, s);
     if (v)
         put_verdict(&l, v);
+    if (more.put)
+        more.put(&l, more.what);
     jline_str(&l, "policy", str_of(p->digest));
     journal_commit(r->journal, &l);
 }
@@ -150,16 +162,16 @@ static const char *tls_word(const struct session *s)
 /* Findings that the client's setting for TLS would mend. */
 static const finding_set tls_setting =
     FINDING_BIT(FINDING_TLS_REQUIRED) | FINDING_BIT(FINDING_CLEARTEXT_AUTH) |
-    FINDING_BIT(FINDING_NO_TLS_SEEN) | FINDING_BIT(FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT);
+    FINDING_BIT(FINDING_NO_TLS_SEEN) | FINDING_BIT(FINDING_IMPLICIT_TLS_ON_STARTTLS_PORT) |
+    FINDING_BIT(FINDING_CLEARTEXT_ON_IMPLICIT_PORT) | FINDING_BIT(FINDING_CLOSED_BEFORE_STARTTLS);
 
-/* What that setting is called in the client's own software, where that is known. */
-static void put_setting(struct buf *b, const struct session *s, enum finding f)
+void record_put_setting(struct buf *b, const struct session *s, enum finding f)
 {
     const struct software_info *info =
         tls_setting & FINDING_BIT(f) ? catalogue_by_id(s->software) : NULL;
     const char *setting = info ? catalogue_setting(info, s->listener->role) : NULL;
     if (setting)
-        buf_printf(b, "; in %s: %s%s", info->name, setting,
+        buf_printf(b, "in %s: %s%s", info->name, setting,
                    info->evidence == EVIDENCE_NOT_CHECKED ? " (not checked)" : "");
 }
 
@@ -174,28 +186,31 @@ static void log_finding(struct recorder *r, const struct session *s, const struc
         return;
     struct str client = privacy_address(r->privacy, s->client_text, &s->client, &a);
     struct str user = privacy_user(r->privacy, s->user, &u);
-    put_setting(&m, s, f);
+    record_put_setting(&m, s, f);
+    const char *separator = m.n ? "; " : "";
     if (left_out)
         buf_printf(&m, " (and %llu like it since the last such line)",
                    (unsigned long long)left_out);
     /* Only a finding as strict as the verdict has brought it about. */
     bool decides = f == v->finding || on->action[f] == v->would;
-    log_info("%s %s: client=%.*s user=%.*s listener=%.*s:%u tls=%s: %s; %s%s", findings[f].id,
+    log_info("%s %s: client=%.*s user=%.*s listener=%.*s:%u tls=%s: %s; %s%s%s", findings[f].id,
              ending_words[ending_of(decides ? v->would : ACTION_LOG, v->held)], STR_ARG(client),
              user.n ? (int)user.n : 1, user.n ? user.p : "-", STR_ARG(on->names[0]),
              (unsigned)(s->server_port ? s->server_port : on->port), tls_word(s), findings[f].what,
-             findings[f].fix, buf_cstr(&m));
+             findings[f].fix, separator, buf_cstr(&m));
 }
 
 static void log_findings(struct recorder *r, const struct session *s, const struct verdict *v,
                          const struct now *now)
 {
-    for (int f = 0; v->broken && f < FINDING_COUNT; f++)
+    for (int f = 0; v->broken && !r->quiet && f < FINDING_COUNT; f++)
         if (v->broken & FINDING_BIT(f))
             log_finding(r, s, v, (enum finding)f, now);
 }
 
 /* ---- events -------------------------------------------------------------- */
+
+static const struct addition nothing = {NULL, NULL};
 
 /* Counts what was found; true: the client is a monitor, so that is all. */
 static bool count_found(struct recorder *r, const struct policy *p, const struct session *s,
@@ -227,7 +242,7 @@ void record_decision(struct recorder *r, const struct policy *p, const struct se
     if (count_found(r, p, s, v))
         return;
     if (r->journaling && (s->listener->role != ROLE_SMTP || v->broken || v->excepted))
-        write_line(r, "decision", p, s, v, now);
+        write_line(r, "decision", p, s, v, now, nothing);
     log_findings(r, s, v, now);
 }
 
@@ -237,15 +252,34 @@ void record_detected(struct recorder *r, const struct policy *p, const struct se
     if (!s->listener || !(v->broken | v->excepted) || count_found(r, p, s, v))
         return;
     if (r->journaling)
-        write_line(r, "finding", p, s, v, now);
+        write_line(r, "finding", p, s, v, now, nothing);
     log_findings(r, s, v, now);
+}
+
+bool record_session(struct recorder *r, const struct policy *p, const struct session *s,
+                    const struct verdict *v, void (*put)(struct jline *l, const void *what),
+                    const void *what, const struct now *now)
+{
+    struct record_counters *c = &r->counters;
+    if (!s->listener) {
+        c->no_listener++;
+        return false;
+    }
+    c->ended[s->listener->role][ending_of(v->would, v->held)]++;
+    c->trusted += v->trusted != 0;
+    if (count_found(r, p, s, v))
+        return false;
+    if (r->journaling && (s->listener->role != ROLE_SMTP || v->broken || v->excepted))
+        write_line(r, "session", p, s, v, now, (struct addition){put, what});
+    log_findings(r, s, v, now);
+    return v->broken != 0;
 }
 
 void record_software(struct recorder *r, const struct policy *p, const struct session *s,
                      const struct now *now)
 {
     if (s->listener && r->journaling && !policy_is_monitor(p, &s->client))
-        write_line(r, "software", p, s, NULL, now);
+        write_line(r, "software", p, s, NULL, now, nothing);
 }
 
 void record_life(struct recorder *r, const char *event, const struct policy *p, const char *why,
@@ -280,6 +314,31 @@ size_t record_list_counters(const struct record_counters *c, struct status_count
 }
 
 /* ---- life ---------------------------------------------------------------- */
+
+/* Is there a secret that we may read? Then it is used; none is ever made. */
+static const char *path_of_secret(const struct config *c)
+{
+    char path[sizeof c->journal.path + 16];
+    snprintf(path, sizeof path, "%s/secret", c->journal.path);
+    return *c->journal.path && access(path, R_OK) == 0 ? c->journal.path : "";
+}
+
+int recorder_open_file(struct recorder *r, const struct config *c, const char *program, FILE *out,
+                       struct err *e)
+{
+    static const struct journal_settings off = {0};
+    uid_t nobody = (uid_t)-1;
+    *r = (struct recorder){.journaling = out != NULL, .quiet = true};
+    r->journal = out ? journal_to_file(out, program, e) : journal_open(&off, program, nobody, 0, e);
+    if (r->journal &&
+        (r->privacy = privacy_open(&c->privacy, path_of_secret(c), nobody, (gid_t)-1, e))) {
+        if (privacy_derive_key(r->privacy, "session key", &r->session_key) == 0)
+            return 0;
+        err_set(e, "OpenSSL cannot derive the session key");
+    }
+    recorder_free(r);
+    return -1;
+}
 
 int recorder_open(struct recorder *r, const struct config *c, const char *program, uid_t owner,
                   gid_t group, struct err *e)

@@ -34,6 +34,7 @@ struct record_counters {
 
 struct recorder {
     bool journaling; /* there is a path for it */
+    bool quiet;      /* nothing is said in the log */
     struct journal *journal;
     struct privacy *privacy;
     struct log_limits *limits;
@@ -50,6 +51,15 @@ int recorder_open(struct recorder *r, const struct config *c, const char *progra
 void recorder_free(struct recorder *r);
 
 /*
+ * The same, for a tool that reads what was captured earlier: lines go to `out` (journal_to_file();
+ * NULL: nowhere), nothing to the log. Nothing is made on disk: where the secret of the
+ * configuration's journal can be read, keys and hashes are as the daemons write them; else they
+ * are like each other only.
+ */
+int recorder_open_file(struct recorder *r, const struct config *c, const char *program, FILE *out,
+                       struct err *e);
+
+/*
  * One decision: of a transaction, or of a session before MAIL in which something was
  * found. Passes on role smtp and whatever `monitors` do are numbers only.
  */
@@ -62,6 +72,20 @@ void record_decision(struct recorder *r, const struct policy *p, const struct se
  */
 void record_detected(struct recorder *r, const struct policy *p, const struct session *s,
                      const struct verdict *v, const struct now *now);
+
+/*
+ * A session that was only looked at, told once, at its end: the event "session". `put` adds
+ * the fields of `what` behind the verdict. Those without a finding on role smtp, and those of
+ * `monitors`, are numbers only. True: there is something in it to be told, and its client is no
+ * monitor.
+ */
+bool record_session(struct recorder *r, const struct policy *p, const struct session *s,
+                    const struct verdict *v, void (*put)(struct jline *l, const void *what),
+                    const void *what, const struct now *now);
+
+/* What the setting that would mend the finding is called in the client's own software, s->software:
+ * "in Thunderbird: Connection security: STARTTLS"; nothing where that is not known. */
+void record_put_setting(struct buf *b, const struct session *s, enum finding f);
 
 /* The client's software became known, s->software: the event "software". */
 void record_software(struct recorder *r, const struct policy *p, const struct session *s,

@@ -67,29 +67,52 @@ static void set_limits(struct journal *j, const struct journal_settings *s)
     atomic_store(&j->limits.min_free_is_percent, s->min_free_is_percent);
 }
 
+static struct journal *new_journal(struct err *err)
+{
+    struct journal *j = aligned_alloc(CACHE_LINE, sizeof *j);
+    if (j)
+        memset(j, 0, sizeof *j);
+    else
+        err_set(err, "no memory for the journal");
+    return j;
+}
+
+/* What formatting a line needs. */
+static int begin_lines(struct journal *j, const char *program, struct err *err)
+{
+    if (set_constant_part(j, program) < 0)
+        return err_set(err, "the host or program name is too long for the journal");
+    if (ring_init(&j->ring, RING_SIZE) < 0)
+        return err_set(err, "no memory for the journal");
+    return 0;
+}
+
+struct journal *journal_to_file(FILE *out, const char *program, struct err *err)
+{
+    struct journal *j = new_journal(err);
+    if (!j)
+        return NULL;
+    if (begin_lines(j, program, err) < 0) {
+        free(j);
+        return NULL;
+    }
+    j->out = out;
+    j->on = true;
+    return j;
+}
+
 struct journal *journal_open(const struct journal_settings *s, const char *program, uid_t owner,
                              gid_t group, struct err *err)
 {
-    struct journal *j = aligned_alloc(CACHE_LINE, sizeof *j);
-    if (!j) {
-        err_set(err, "no memory for the journal");
-        return NULL;
-    }
-    memset(j, 0, sizeof *j);
-    if (!s->path[0])
+    struct journal *j = new_journal(err);
+    if (!j || !s->path[0])
         return j;
     memcpy(j->path, s->path, sizeof j->path);
     set_limits(j, s);
     j->segments.io = &journal_system_io;
     j->segments.limits = &j->limits;
-    if (set_constant_part(j, program) < 0) {
-        err_set(err, "the host or program name is too long for the journal");
-        goto no_names;
-    }
-    if (ring_init(&j->ring, RING_SIZE) < 0) {
-        err_set(err, "no memory for the journal");
-        goto no_ring;
-    }
+    if (begin_lines(j, program, err) < 0)
+        goto no_lines;
     if (segments_open(&j->segments, j->path, program, owner, group, err) < 0)
         goto no_segments;
     sem_init(&j->wake, 0, 0);
@@ -99,8 +122,7 @@ struct journal *journal_open(const struct journal_settings *s, const char *progr
 
 no_segments:
     ring_free(&j->ring);
-no_ring:
-no_names:
+no_lines:
     free(j);
     return NULL;
 }
@@ -118,7 +140,7 @@ void journal_set_hook(struct journal *j, void (*hook)(void *arg, int dir, bool l
 
 int journal_start(struct journal *j, struct err *err)
 {
-    if (!j->on)
+    if (!j->on || j->out)
         return 0;
     sigset_t all, before;
     sigfillset(&all);
@@ -137,6 +159,16 @@ int journal_reconfigure(struct journal *j, const struct journal_settings *s, str
         return err_set(err, "a new journal path needs a restart");
     set_limits(j, s);
     return 0;
+}
+
+void journal_write_out(struct journal *j)
+{
+    const char *p;
+    size_t n;
+    while ((n = ring_peek(&j->ring, atomic_load(&j->ring.head), &p))) {
+        fwrite(p, 1, n, j->out); /* its error flag is the caller's to see */
+        ring_consume(&j->ring, n);
+    }
 }
 
 /* ---- ending ------------------------------------------------------------- */
@@ -174,9 +206,10 @@ void journal_free(struct journal *j)
         journal_stop(j, 0);
     if (j->abandoned)
         return; /* the thread may yet come back from its write */
-    if (j->on) {
-        segments_close(&j->segments);
+    if (j->on)
         ring_free(&j->ring);
+    if (j->on && !j->out) {
+        segments_close(&j->segments);
         sem_destroy(&j->wake);
         sem_destroy(&j->done);
     }
@@ -230,7 +263,7 @@ void journal_get_state(const struct journal *j, const struct now *now, struct jo
 
 enum journal_change journal_tick(struct journal *j, const struct now *now)
 {
-    if (!j || !j->on)
+    if (!j || !j->on || j->out)
         return JOURNAL_SAME;
     journal_tell_losses(j, now);
     if (now->mono_us >= j->next_check_us) {

@@ -16,6 +16,7 @@
 #ifndef JOURNAL_H
 #define JOURNAL_H
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "core/clock.h"
@@ -46,6 +47,14 @@ enum {
  */
 struct journal *journal_open(const struct journal_settings *s, const char *program, uid_t owner,
                              gid_t group, struct err *err);
+
+/*
+ * A journal that writes each line to `out` at once, the same bytes as one on disk, without a
+ * thread and without a directory: for a tool that reads what was captured earlier. `out` stays the
+ * caller's, who also looks at its error flag; it outlives the journal. journal_start() is then
+ * without effect. NULL with *err set: memory ends.
+ */
+struct journal *journal_to_file(FILE *out, const char *program, struct err *err);
 
 /* Starts the writer thread, all signals blocked. After privileges are dropped.
  * Lines written before are kept in the ring. -1: no thread to be had. */

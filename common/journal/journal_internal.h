@@ -142,6 +142,7 @@ enum { REQUEST_STOP = 1, REQUEST_CHECK = 2, REQUEST_HOOK = 4 };
 
 struct journal {
     bool on, started, stopped, abandoned;
+    FILE *out; /* journal_to_file(): there are no segments and no writer */
     char path[sizeof((struct journal_settings *)0)->path];
     struct journal_limits limits;
     struct segments segments;
@@ -178,6 +179,9 @@ struct journal {
 };
 
 void *journal_writer(void *journal);
+
+/* Whatever is in the ring, to j->out. */
+void journal_write_out(struct journal *j);
 
 /* Journals losses that were not told, if there is room. */
 void journal_tell_losses(struct journal *j, const struct now *now);

@@ -156,6 +156,10 @@ void journal_commit(struct journal *j, struct jline *l)
     ring_commit(&j->ring, (uint64_t)(out - l->b.p));
     l->b.p = NULL;
 
+    if (j->out) {
+        journal_write_out(j);
+        return;
+    }
     /* Either we see that the writer went to sleep or it sees the new head. */
     atomic_thread_fence(memory_order_seq_cst);
     int writer = atomic_load_explicit(&j->writer, memory_order_relaxed);

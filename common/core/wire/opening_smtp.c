@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clear text in the opening: a client's commands, line by line, up to AUTH or MAIL. */
+#include "core/wire/opening_internal.h"
+
+enum {
+    WORD_MAX = 8,       /* bytes of the longest verb or method below */
+    MECHANISM_MAX = 20, /* RFC 4422 3.1 */
+};
+
+static const char *const http_methods[] = {
+    "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI",
+};
+
+/* IANA's "SASL Mechanisms", and what mail programs say besides. */
+static const char *const mechanisms[] = {
+    "PLAIN",
+    "LOGIN",
+    "CRAM-MD5",
+    "DIGEST-MD5",
+    "EXTERNAL",
+    "ANONYMOUS",
+    "GSSAPI",
+    "GSS-SPNEGO",
+    "GS2-KRB5",
+    "GS2-KRB5-PLUS",
+    "NTLM",
+    "OTP",
+    "XOAUTH2",
+    "OAUTHBEARER",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-512",
+    "SCRAM-SHA-512-PLUS",
+    "SCRAM-SHA3-512",
+    "SCRAM-SHA3-512-PLUS",
+    "KERBEROS_V4",
+    "SKEY",
+    "SRP",
+    "9798-U-RSA-SHA1-ENC",
+    "SECURID",
+};
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool delimiter(char c)
+{
+    return blank(c) || c == '\r' || c == '\n';
+}
+
+/* No command begins with it: control characters, and bytes that are not ASCII. */
+static bool binary(char c)
+{
+    return ((unsigned char)c < ' ' && !delimiter(c)) || (unsigned char)c >= 0x7f;
+}
+
+static struct str behind(struct str s, size_t n)
+{
+    return (struct str){s.p + n, s.n - n};
+}
+
+/* ---- words ------------------------------------------------------------------------------- */
+
+enum word_kind { WORD_MORE, WORD_UNKNOWN, WORD_VERB, WORD_METHOD };
+
+struct word {
+    enum word_kind kind;
+    enum opening_verb verb; /* with WORD_VERB */
+    size_t n;
+};
+
+static bool is_verb(struct str s, enum opening_verb *ret)
+{
+    for (unsigned i = 0; i < VERBS; i++)
+        if (str_eq_nocase(s, str_of(opening_verb_names[i]))) {
+            *ret = (enum opening_verb)i;
+            return true;
+        }
+    return false;
+}
+
+static bool is_method(struct str s)
+{
+    for (size_t i = 0; i < sizeof http_methods / sizeof *http_methods; i++)
+        if (str_eq(s, str_of(http_methods[i])))
+            return true;
+    return false;
+}
+
+/* The first word of a line that begins with one. It is whole if a delimiter follows. */
+static struct word first_word(struct str text)
+{
+    struct word w = {WORD_UNKNOWN, VERBS, 0};
+    while (w.n < text.n && w.n <= WORD_MAX && !delimiter(text.p[w.n]))
+        w.n++;
+    struct str s = {text.p, w.n};
+    if (w.n > WORD_MAX)
+        return w;
+    if (w.n == text.n)
+        w.kind = WORD_MORE;
+    else if (is_verb(s, &w.verb))
+        w.kind = WORD_VERB;
+    else if (text.p[w.n] == ' ' && is_method(s))
+        w.kind = WORD_METHOD;
+    return w;
+}
+
+/* Postfix and Sendmail skip blanks in front of a command. */
+static struct str without_blanks(struct str s)
+{
+    while (s.n && (blank(s.p[0]) || s.p[0] == '\r'))
+        s = behind(s, 1);
+    return s;
+}
+
+/* ---- commands ---------------------------------------------------------------------------- */
+
+static void keep_helo(struct opening *o, struct str argument)
+{
+    o->helo_n = argument.n <= OPENING_HELO_MAX ? (uint8_t)argument.n : 0;
+    if (o->helo_n)
+        memcpy(o->helo, argument.p, argument.n);
+}
+
+static void await_tls(struct opening *o, struct str argument)
+{
+    (void)argument;
+    o->starttls = true;
+    opening_go(o, PHASE_STARTTLS);
+}
+
+/* What a whole line does besides being counted. */
+static void (*const does[VERBS])(struct opening *, struct str argument) = {
+    [VERB_HELO] = keep_helo,
+    [VERB_EHLO] = keep_helo,
+    [VERB_STARTTLS] = await_tls,
+};
+
+/* With these mail begins, or is asked for: what follows is not ours to look at. */
+static const bool ends[VERBS] = {
+    [VERB_MAIL] = true, [VERB_RCPT] = true, [VERB_DATA] = true,
+    [VERB_BDAT] = true, [VERB_VRFY] = true, [VERB_ETRN] = true,
+};
+
+static bool count(struct opening *o)
+{
+    if (++o->commands >= OPENING_COMMANDS)
+        opening_over(o);
+    return true;
+}
+
+static bool count_unknown(struct opening *o)
+{
+    o->unknown++;
+    return count(o);
+}
+
+static bool count_verb(struct opening *o, enum opening_verb verb)
+{
+    o->seen |= 1u << verb;
+    if (o->verb_count < OPENING_VERBS)
+        o->verbs[o->verb_count++] = (uint8_t)verb;
+    return count(o);
+}
+
+static bool garbage(struct opening *o)
+{
+    if (o->first == FIRST_NOTHING)
+        o->first = FIRST_OTHER;
+    o->garbage = true;
+    return opening_over(o);
+}
+
+static bool empty_line(struct opening *o)
+{
+    switch (o->unread->phase) {
+    case PHASE_FIRST: return true; /* is not anything yet */
+    case PHASE_STARTTLS: return garbage(o);
+    default: return count_unknown(o);
+    }
+}
+
+/* The line has not ended: more of it may come, or it is too long. */
+static bool unended(struct opening *o, struct str bytes, size_t *used)
+{
+    if (bytes.n < OPENING_LINE)
+        return false;
+    if (o->first == FIRST_NOTHING)
+        o->first = FIRST_OTHER;
+    *used = bytes.n;
+    opening_go(o, PHASE_LONG_LINE);
+    return count_unknown(o);
+}
+
+bool opening_long_line(struct opening *o, struct str bytes, size_t *used)
+{
+    const char *end = memchr(bytes.p, '\n', bytes.n);
+    *used = end ? (size_t)(end - bytes.p) + 1 : bytes.n;
+    return end ? opening_go(o, PHASE_COMMAND) : true;
+}
+
+static bool whole_line(struct opening *o, struct word w, struct str text)
+{
+    if (w.kind != WORD_VERB)
+        return count_unknown(o);
+    struct str argument = behind(text, w.n);
+    if (argument.n && argument.p[argument.n - 1] == '\r')
+        argument.n--;
+    if (does[w.verb])
+        does[w.verb](o, str_trim(argument));
+    return count_verb(o, w.verb);
+}
+
+static bool command_line(struct opening *o, struct str bytes, size_t *used)
+{
+    struct str text = without_blanks(bytes);
+    size_t skipped = bytes.n - text.n;
+    struct word w = first_word(text);
+    if (w.kind == WORD_VERB && ends[w.verb]) {
+        count_verb(o, w.verb);
+        return opening_over(o);
+    }
+    if (w.kind == WORD_VERB && w.verb == VERB_AUTH) {
+        count_verb(o, w.verb);
+        o->mechanism = "";
+        *used = skipped + w.n;
+        return opening_go(o, PHASE_MECHANISM);
+    }
+    const char *end = memchr(bytes.p, '\n', bytes.n < OPENING_LINE ? bytes.n : OPENING_LINE);
+    if (!end)
+        return unended(o, bytes, used);
+    *used = (size_t)(end - bytes.p) + 1;
+    text.n = *used - 1 - skipped;
+    return whole_line(o, w, text);
+}
+
+static bool first_of_client(struct opening *o, struct word w)
+{
+    static const enum opening_first firsts[] = {
+        [WORD_UNKNOWN] = FIRST_OTHER,
+        [WORD_VERB] = FIRST_SMTP,
+        [WORD_METHOD] = FIRST_HTTP,
+    };
+    o->first = firsts[w.kind];
+    return o->first == FIRST_HTTP ? opening_over(o) : opening_go(o, PHASE_COMMAND);
+}
+
+/* In clear text it may be that the server has refused STARTTLS. */
+static bool first_after_starttls(struct opening *o, struct word w)
+{
+    return w.kind == WORD_VERB ? opening_go(o, PHASE_COMMAND) : garbage(o);
+}
+
+static bool tls_begins(struct opening *o)
+{
+    if (o->first == FIRST_NOTHING)
+        o->first = FIRST_TLS;
+    o->hello_begun = true;
+    return opening_go(o, PHASE_HELLO);
+}
+
+bool opening_command(struct opening *o, struct str bytes, size_t *used)
+{
+    enum opening_phase phase = o->unread->phase;
+    if (phase != PHASE_COMMAND) {
+        enum hello_result begins = client_hello_begins(bytes);
+        if (begins != HELLO_BAD)
+            return begins == HELLO_ITEM && tls_begins(o);
+    }
+    struct str text = without_blanks(bytes);
+    if (text.n == 0)
+        return unended(o, bytes, used);
+    if (text.p[0] == '\n') {
+        *used = bytes.n - text.n + 1;
+        return empty_line(o);
+    }
+    if (binary(text.p[0]))
+        return garbage(o);
+    struct word w = first_word(text);
+    if (w.kind == WORD_MORE)
+        return unended(o, bytes, used);
+    if (phase == PHASE_FIRST)
+        return first_of_client(o, w);
+    if (phase == PHASE_STARTTLS)
+        return first_after_starttls(o, w);
+    return command_line(o, bytes, used);
+}
+
+/* A verb that nothing follows is whole now; of an argument nobody knows that. */
+void opening_last_command(struct opening *o, struct str bytes)
+{
+    struct str text = without_blanks(bytes);
+    size_t n = 0;
+    while (n < text.n && !delimiter(text.p[n]))
+        n++;
+    enum opening_verb verb;
+    bool known = is_verb((struct str){text.p, n}, &verb);
+    if (n && o->first == FIRST_NOTHING)
+        o->first = known ? FIRST_SMTP : FIRST_OTHER;
+    if (!known)
+        return;
+    if (verb == VERB_AUTH)
+        o->mechanism = "";
+    if (verb == VERB_STARTTLS)
+        o->starttls = true;
+    count_verb(o, verb);
+}
+
+/* ---- AUTH (RFC 4954 4): only what mechanism, and whether something came with it ----------- */
+
+/* False if there are none. */
+static bool skip_blanks(struct str bytes, size_t *used)
+{
+    while (*used < bytes.n && blank(bytes.p[*used]))
+        ++*used;
+    return *used > 0;
+}
+
+static const char *mechanism_name(struct str s)
+{
+    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+        if (str_eq_nocase(s, str_of(mechanisms[i])))
+            return mechanisms[i];
+    return "";
+}
+
+bool opening_mechanism(struct opening *o, struct str bytes, size_t *used)
+{
+    if (skip_blanks(bytes, used))
+        return true;
+    size_t n = 0;
+    while (n < bytes.n && n <= MECHANISM_MAX && !delimiter(bytes.p[n]))
+        n++;
+    if (n > MECHANISM_MAX)
+        return opening_over(o);
+    if (n == bytes.n)
+        return false;
+    if (n == 0)
+        return opening_over(o);
+    o->mechanism = mechanism_name((struct str){bytes.p, n});
+    *used = n;
+    return opening_go(o, PHASE_RESPONSE);
+}
+
+/* "=" says that there is one, and that it is empty. */
+bool opening_response(struct opening *o, struct str bytes, size_t *used)
+{
+    if (skip_blanks(bytes, used))
+        return true;
+    if (bytes.p[0] == '=') {
+        if (bytes.n < 2)
+            return false;
+        o->initial_response = !delimiter(bytes.p[1]);
+    } else {
+        o->initial_response = !delimiter(bytes.p[0]);
+    }
+    return opening_over(o);
+}
