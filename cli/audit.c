@@ -18,12 +18,14 @@ static void usage(FILE *to)
 {
     fprintf(
         to,
-        "usage: mailreeve audit [OPTIONS] LOG... | -\n"
+        "usage: mailreeve audit [OPTIONS] [LOG... | -] [JOURNAL...]\n"
         "Tells from mail logs which clients use the wrong port or TLS mode, and what to change.\n"
         "It needs no daemon and no configuration, and changes nothing.\n\n"
         "  LOG                   files of Postfix or Sendmail, also .gz and .xz; - is standard "
         "input.\n"
         "                        Without: /var/log/mail.log, /var/log/maillog, else the journal\n"
+        "  JOURNAL               what Mailreeve's programs wrote of the same time: a directory\n"
+        "                        (/var/lib/mailreeve/journal), or a file NAME.jsonl\n"
         "  --journal             read the system's journal (journalctl)\n"
         "  --since TIME          2026-11-01, 2026-11-01T06:00:00Z, or 36h, 7d ago\n"
         "  --listener NAME=PORT  what a name in the log stands for; may be repeated\n"
@@ -139,6 +141,8 @@ static int take_option(struct audit_options *o, int option)
 
 static const char *contradiction(const struct audit_options *o)
 {
+    if (o->follow && o->journal_count)
+        return "--follow follows a log, without Mailreeve's journals";
     if (o->follow &&
         (o->output == OUTPUT_CSV || o->output == OUTPUT_HTML || o->lines || o->since_us))
         return "--follow goes with --json, but not with --csv, --html, --lines or --since";
@@ -149,18 +153,18 @@ static const char *contradiction(const struct audit_options *o)
         return "--follow follows one file, or the journal";
     if (o->journal && o->log_count)
         return "--journal is read instead of files";
-    if (o->log_count > AUDIT_SOURCES_MAX)
-        return "too many files";
     return NULL;
 }
 
 /* Without files: what the distributions call the mail log, else the journal. */
 static void find_log(struct audit_options *o)
 {
-    static const char *usual[] = {"/var/log/mail.log", "/var/log/maillog"};
+    static const char *const usual[] = {"/var/log/mail.log", "/var/log/maillog"};
+    if (o->journal_count)
+        return;
     for (unsigned i = 0; !o->log_count && !o->journal && i < sizeof usual / sizeof *usual; i++)
         if (access(usual[i], F_OK) == 0)
-            o->logs = &usual[i], o->log_count = 1;
+            o->logs[o->log_count++] = usual[i];
     o->journal |= !o->log_count;
 }
 
@@ -171,9 +175,9 @@ static int read_options(struct audit_options *o, int argc, char **argv)
         ended = take_option(o, option);
     if (ended >= 0)
         return ended;
-    o->logs = (const char *const *)argv + optind;
-    o->log_count = (unsigned)(argc - optind);
-    const char *why = contradiction(o);
+    const char *why = audit_sources_sort(o, argv + optind, argc - optind);
+    if (!why)
+        why = contradiction(o);
     if (why) {
         fprintf(stderr, "mailreeve audit: %s\n", why);
         return EX_USAGE;
@@ -200,7 +204,7 @@ static struct config *load(const char *path)
     return c;
 }
 
-static int open_policy(struct audit_policy *p, const char *path)
+int audit_policy_open(struct audit_policy *p, const char *path)
 {
     struct err err = {""};
     p->given = path || access(CONFIG_PATH, F_OK) == 0;
@@ -222,7 +226,7 @@ static int open_policy(struct audit_policy *p, const char *path)
     return p->privacy ? -1 : EX_NOPERM;
 }
 
-static void close_policy(struct audit_policy *p)
+void audit_policy_close(struct audit_policy *p)
 {
     privacy_free(p->privacy);
     ciphers_free(p->ciphers);
@@ -238,11 +242,11 @@ int cmd_audit(int argc, char **argv)
     o.now_us = clock_us(CLOCK_REALTIME);
     int ended = read_options(&o, argc, argv);
     if (ended < 0)
-        ended = open_policy(&p, o.config);
+        ended = audit_policy_open(&p, o.config);
     if (ended < 0)
         ended = o.follow  ? audit_follow(&o, &p)
                 : o.lines ? audit_lines(&o, &p)
                           : audit_report(&o, &p);
-    close_policy(&p);
+    audit_policy_close(&p);
     return ended;
 }

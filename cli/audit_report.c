@@ -12,22 +12,22 @@
 enum { ROWS_MAX = 1000 * 1000, ROWS_SHOWN = 20, WIDTH = 100 };
 
 struct whole {
-    struct reading reading;
+    struct inquiry inquiry;
     struct audit_sources sources;
     struct tally *tally;
 };
 
-static void closed(void *context, const struct closed_session *c)
+static void closed(void *context, const struct joined *j)
 {
     struct whole *w = context;
-    tally_add(w->tally, c);
+    tally_add(w->tally, &j->session);
 }
 
 static bool take(void *context, const struct log_line *l, uint64_t line)
 {
     struct whole *w = context;
     struct message m;
-    reading_line(&w->reading, l, line, &m);
+    reading_line(&w->inquiry.reading, l, line, &m);
     return true;
 }
 
@@ -105,10 +105,28 @@ void audit_resolve(struct reading *r, const struct audit_options *o, const struc
                           o->listener_count);
 }
 
+struct resolving {
+    struct reading *reading;
+    const struct audit_options *options;
+    const struct audit_policy *policy;
+};
+
+static void resolve(void *arg)
+{
+    struct resolving *r = arg;
+    audit_resolve(r->reading, r->options, r->policy);
+}
+
+void audit_end(struct inquiry *v, const struct audit_options *o, const struct audit_policy *p)
+{
+    inquiry_end(v, resolve, &(struct resolving){&v->reading, o, p});
+}
+
 static int report(struct whole *w, const struct audit_options *o, const struct audit_policy *p,
                   double seconds)
 {
-    struct reading *in = &w->reading;
+    struct reading *in = &w->inquiry.reading;
+    const struct inquiry *v = &w->inquiry;
     struct report_input input = {
         .lines = in->lines,
         .bytes = w->sources.bytes,
@@ -120,6 +138,8 @@ static int report(struct whole *w, const struct audit_options *o, const struct a
         .seconds = seconds,
         .shapes = &in->shapes,
         .sessions = sessions_counts(in->sessions),
+        .journals = v->join ? &v->journals : NULL,
+        .join = v->join ? join_counts(v->join) : NULL,
         .sources = w->sources.names,
         .source_count = w->sources.count,
         .problems = (const char *const *)w->sources.problems,
@@ -132,11 +152,11 @@ static int report(struct whole *w, const struct audit_options *o, const struct a
         fprintf(stderr, "mailreeve audit: there is not enough memory for the report\n");
         return EX_OSERR;
     }
-    int ended = write_report(o, r) < 0       ? EX_IOERR
-                : w->sources.failed          ? EX_NOINPUT
-                : in->ours == 0              ? EX_DATAERR
-                : customers_have_findings(r) ? 1
-                                             : EX_OK;
+    int ended = write_report(o, r) < 0                 ? EX_IOERR
+                : w->sources.failed                    ? EX_NOINPUT
+                : in->ours == 0 && !v->journals.events ? EX_DATAERR
+                : customers_have_findings(r)           ? 1
+                                                       : EX_OK;
     report_free(r);
     return ended;
 }
@@ -154,25 +174,27 @@ int audit_report(const struct audit_options *o, const struct audit_policy *p)
     struct err err = {""};
     int64_t begun = clock_us(CLOCK_MONOTONIC);
     int ended = EX_OSERR;
-    if (reading_open(&w.reading, o->since_us, closed, &w, &err) < 0) {
+    if (inquiry_open(&w.inquiry, o->since_us, closed, &w, &err) < 0) {
         fprintf(stderr, "mailreeve audit: %s\n", err.text);
         return ended;
     }
-    w.tally = tally_new(w.reading.names, &w.reading.key, ROWS_MAX);
-    if (w.tally) {
+    struct reading *in = &w.inquiry.reading;
+    w.tally = tally_new(in->names, &in->key, ROWS_MAX);
+    if (!w.tally) {
+        fprintf(stderr, "mailreeve audit: there is not enough memory\n");
+    } else if (audit_journals_read(&w.sources, o, &w.inquiry, NULL) < 0) {
+        ended = EX_NOINPUT;
+    } else {
         audit_sources_read(&w.sources, o, take, &w);
-        sessions_end(w.reading.sessions);
-        audit_resolve(&w.reading, o, p);
-        if (names_overflow(w.reading.names))
+        audit_end(&w.inquiry, o, p);
+        if (names_overflow(in->names))
             audit_problem(&w.sources, "names that found no place, and are shown as (more): %llu",
-                          (unsigned long long)names_overflow(w.reading.names));
+                          (unsigned long long)names_overflow(in->names));
         tell_problems(o, &w.sources);
         ended = report(&w, o, p, (double)(clock_us(CLOCK_MONOTONIC) - begun) / US_PER_S);
-    } else {
-        fprintf(stderr, "mailreeve audit: there is not enough memory\n");
     }
     tally_free(w.tally);
-    reading_close(&w.reading);
+    inquiry_close(&w.inquiry);
     audit_sources_free(&w.sources);
     return ended;
 }

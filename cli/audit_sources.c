@@ -33,6 +33,22 @@ void audit_sources_free(struct audit_sources *s)
         free(s->problems[--s->problem_count]);
 }
 
+/* ---- what was given ------------------------------------------------------------- */
+
+const char *audit_sources_sort(struct audit_options *o, char *const *list, int count)
+{
+    for (int i = 0; i < count; i++) {
+        bool journal = journals_is_one(list[i]);
+        if (journal && o->journal_count < JOURNALS_MAX)
+            o->journals[o->journal_count++] = list[i];
+        else if (!journal && o->log_count < AUDIT_SOURCES_MAX)
+            o->logs[o->log_count++] = list[i];
+        else
+            return "too many files";
+    }
+    return NULL;
+}
+
 /* ---- in order ------------------------------------------------------------------ */
 
 struct dated {
@@ -82,6 +98,61 @@ static unsigned put_in_order(struct audit_sources *s, const struct audit_options
     }
     qsort(list, n, sizeof *list, by_time);
     return n;
+}
+
+/* ---- journals ------------------------------------------------------------------- */
+
+/* The secret with which the journals' hashes were made lies beside them. Without it, or the right
+ * to read it, hashes stay hashes. */
+static struct privacy *open_hashing(const struct audit_options *o)
+{
+    static const struct privacy_settings hash = {USER_HASH, ADDRESS_HASH};
+    for (unsigned i = 0; i < o->journal_count; i++) {
+        char secret[sizeof((struct journal_settings *)0)->path + sizeof "/secret"];
+        struct err err;
+        int n = snprintf(secret, sizeof secret, "%s/secret", o->journals[i]);
+        if (n > 0 && (size_t)n < sizeof secret && access(secret, R_OK) == 0)
+            return privacy_open(&hash, o->journals[i], (uid_t)-1, (gid_t)-1, &err);
+    }
+    return NULL;
+}
+
+static void tell_journal_problems(struct audit_sources *s, const struct inquiry *v)
+{
+    const struct {
+        uint64_t count;
+        const char *what;
+    } all[] = {
+        {v->journals.bad, "lines of the journals were not understood, and passed over"},
+        {v->journals.missing, "lines of the journals were lost when they were written"},
+        {v->journals.unreadable, "files of the journals could not be read"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].count)
+            audit_problem(s, "%llu %s", (unsigned long long)all[i].count, all[i].what);
+    if (join_counts(v->join)->overflow)
+        audit_problem(s,
+                      "%llu events of the journals found no place, and are left out; with "
+                      "--since there are fewer",
+                      (unsigned long long)join_counts(v->join)->overflow);
+}
+
+int audit_journals_read(struct audit_sources *s, const struct audit_options *o, struct inquiry *v,
+                        inquiry_event *each)
+{
+    struct err err = {""};
+    if (!o->journal_count)
+        return 0;
+    v->hashing = open_hashing(o);
+    if (inquiry_journals(v, o->journals, o->journal_count, each, &err) < 0) {
+        fprintf(stderr, "mailreeve: %s\n", err.text);
+        return -1;
+    }
+    for (unsigned i = 0; i < o->journal_count && s->count < AUDIT_SOURCES_MAX; i++)
+        s->names[s->count++] = o->journals[i];
+    tell_journal_problems(s, v);
+    s->bytes += v->journals.bytes;
+    return 0;
 }
 
 /* ---- reading ------------------------------------------------------------------- */
@@ -152,5 +223,5 @@ void audit_sources_read(struct audit_sources *s, const struct audit_options *o, 
     if (f.counts.cut)
         audit_problem(s, "%llu lines are longer than %d kB; what is behind that was not looked at",
                       (unsigned long long)f.counts.cut, INPUT_LINE_MAX / 1024);
-    s->bytes = f.counts.bytes;
+    s->bytes += f.counts.bytes;
 }

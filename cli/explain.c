@@ -4,13 +4,14 @@
  * command line is written down as a policy request first, so that it goes
  * through the same code as one from Postfix; what is not given is unknown.
  */
-#include "cli/cli.h"
+#include "cli/explain.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "core/now.h"
 #include "core/reply.h"
 #include "core/verdict.h"
@@ -20,8 +21,9 @@
 enum { RECORDING_MAX = 1024 * 1024 };
 
 struct explain {
-    const char *config;
-    const char *file; /* a recorded request; NULL: from the options */
+    const char *config; /* NULL: the usual one */
+    const char *wanted; /* a session, by its name */
+    const char *file;   /* a recorded request; NULL: from the options */
     const char *at;
     char text[RECORDING_MAX];
     struct buf request;
@@ -52,12 +54,18 @@ enum { ATTRIBUTES = sizeof attributes / sizeof *attributes, OPTION_FIRST = 256 }
 
 static void usage(FILE *to)
 {
-    fprintf(to, "usage: mailreeve explain [-c FILE] [--OPTION=VALUE ...]\n"
-                "       mailreeve explain [-c FILE] --request FILE|-\n\n"
-                "  -c FILE           configuration (default: " CONFIG_PATH ")\n"
-                "  --request FILE|-  recorded policy requests (name=value lines, an empty line "
-                "behind each)\n"
-                "  --at TIME         at another time: 2027-03-31T18:00:00Z\n");
+    fprintf(to,
+            "usage: mailreeve explain [-c FILE] [--OPTION=VALUE ...]\n"
+            "       mailreeve explain [-c FILE] --request FILE|-\n"
+            "       mailreeve explain [-c FILE] --session SESSION LOG... JOURNAL...\n\n"
+            "  -c FILE           configuration (default: " CONFIG_PATH ")\n"
+            "  --session SESSION who saw what of it: its key in the journal, a queue id, or a "
+            "client's\n"
+            "                    address, with or without :port; LOG and JOURNAL as for mailreeve "
+            "audit\n"
+            "  --request FILE|-  recorded policy requests (name=value lines, an empty line "
+            "behind each)\n"
+            "  --at TIME         at another time: 2027-03-31T18:00:00Z\n");
     for (int i = 0; i < ATTRIBUTES; i++)
         fprintf(to, "  --%-16s%s\n", attributes[i].option, attributes[i].example);
     fprintf(to, "What is not given is unknown, as when the MTA does not tell it.\n");
@@ -73,14 +81,16 @@ static void put_attribute(struct buf *b, const char *name, const char *value)
 /* The exit code if it ends here, else -1. */
 static int read_options(struct explain *x, int argc, char **argv)
 {
-    struct option options[ATTRIBUTES + 3] = {
+    enum { OWN = 3 };
+    struct option options[ATTRIBUTES + OWN + 1] = {
         {"request", required_argument, NULL, 'r'},
         {"at", required_argument, NULL, 't'},
+        {"session", required_argument, NULL, 's'},
     };
     bool state = false, asked = false;
     int o;
     for (int i = 0; i < ATTRIBUTES; i++)
-        options[2 + i] =
+        options[OWN + i] =
             (struct option){attributes[i].option, required_argument, NULL, OPTION_FIRST + i};
     buf_cstring(&x->request, "request=smtpd_access_policy\n");
     while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -95,11 +105,14 @@ static int read_options(struct explain *x, int argc, char **argv)
         case 'c': x->config = optarg; break;
         case 'r': x->file = optarg; break;
         case 't': x->at = optarg; break;
+        case 's': x->wanted = optarg; break;
         case 'h': usage(stdout); return EX_OK;
         default: usage(stderr); return EX_USAGE;
         }
     }
-    if (optind < argc || (!x->file && !asked)) {
+    if (x->wanted && !x->file && !asked && !x->at)
+        return explain_session(x->wanted, x->config, argv + optind, argc - optind);
+    if (x->wanted || optind < argc || (!x->file && !asked)) {
         usage(stderr);
         return EX_USAGE;
     }
@@ -284,7 +297,7 @@ static int explain(struct explain *x, const struct policy *p, const struct ciphe
 
 int cmd_explain(int argc, char **argv)
 {
-    static struct explain x = {.config = CONFIG_PATH};
+    static struct explain x;
     struct problems problems = {0};
     struct err e = {""};
     x.request = BUF(x.text);
@@ -300,6 +313,8 @@ int cmd_explain(int argc, char **argv)
         return EX_USAGE;
     }
 
+    if (!x.config)
+        x.config = CONFIG_PATH;
     struct config *c = config_load(x.config, &problems);
     struct ciphers *ciphers = ciphers_new(&e);
     if (!c) {

@@ -124,7 +124,9 @@ static int order_part(const void *pa, const void *pb)
     d = d ? d : COMPARE(a->would, b->would);
     d = d ? d : by_text(a->listener, b->listener);
     d = d ? d : COMPARE((uintptr_t)a->on, (uintptr_t)b->on);
-    return d ? d : by_text(a->software, b->software);
+    d = d ? d : by_text(a->software, b->software);
+    d = d ? d : COMPARE(a->row->seen.offered, b->row->seen.offered);
+    return d ? d : COMPARE(a->row->seen.ja4, b->row->seen.ja4);
 }
 
 static int part_by_setting(const void *pa, const void *pb)
@@ -146,7 +148,9 @@ static int part_by_weight(const void *pa, const void *pb)
     d = d ? d : strcmp(a->listener, b->listener);
     d = d ? d : COMPARE(a->on ? a->on->port : 0, b->on ? b->on->port : 0);
     d = d ? d : COMPARE((uintptr_t)a->software, (uintptr_t)b->software);
-    return d ? d : strcmp(a->version, b->version);
+    d = d ? d : strcmp(a->version, b->version);
+    d = d ? d : COMPARE(a->offered, b->offered);
+    return d ? d : strcmp(a->ja4, b->ja4);
 }
 
 /* How many items from items[at] on are equal. */
@@ -195,6 +199,8 @@ static void fill_part(struct build *b, struct report_part *p, struct item *const
         .on = first->on,
         .software = seen->software ? &catalogue[seen->software - 1] : NULL,
         .version = build_text(b, names_text(b->s->judge->names, seen->software_version)),
+        .offered = seen->offered,
+        .ja4 = build_text_of(b, seen->ja4),
         .would = would_for(first, only),
     };
     for (size_t i = 0; i < n; i++) {

@@ -21,6 +21,8 @@
 #include "core/arena.h"
 #include "core/catalogue.h"
 #include "audit/dialect/shape.h"
+#include "audit/join/join.h"
+#include "audit/join/journals.h"
 #include "audit/report/tally.h"
 
 enum report_by { BY_USER, BY_CLIENT, BY_SOFTWARE, BY_LISTENER, BY_FINDING, BY_COUNT };
@@ -38,6 +40,8 @@ struct report_input {
     double seconds;              /* how long reading took */
     const struct shapes *shapes;
     const struct sessions_counts *sessions;
+    const struct journals_counts *journals; /* NULL: none were read */
+    const struct join_counts *join;
     const char *const *sources; /* files, as given; "standard input" */
     unsigned source_count;
     const char *const *problems; /* "mail.log.3.gz: ends early", and so on */
@@ -92,9 +96,11 @@ struct report_part {
     const struct listener *on;            /* what it stands for; NULL: unknown */
     const struct software_info *software; /* NULL: not recognised */
     const char *version;                  /* of the software; "" */
-    enum action would;                    /* in enforce */
-    const char *setting;                  /* what to change */
-    uint64_t alike; /* sessions of all parts of the entry with that setting and `would` */
+    unsigned offered;    /* the highest TLS version of its ClientHello, if journals tell; or 0 */
+    const char *ja4;     /* the ClientHello's fingerprint; "" */
+    enum action would;   /* in enforce */
+    const char *setting; /* what to change */
+    uint64_t alike;      /* sessions of all parts of the entry with that setting and `would` */
 };
 
 /* Different values of the sessions of an entry, most frequent first. */

@@ -88,6 +88,15 @@ static void what_was_read(struct page *p)
     html_put(p->to, ". ");
     html_count(p->to, in->ours, "line is", "lines are");
     html_put(p->to, " of Postfix or Sendmail.");
+    if (in->join) {
+        html_put(p->to, " ");
+        html_count(p->to, in->journals->events, "event", "events");
+        html_put(p->to, " of Mailreeve's journals: ");
+        html_count(p->to, in->join->joined, "session of the log is", "sessions of the log are");
+        html_put(p->to, " in them, ");
+        html_count(p->to, in->join->alone, "is", "are");
+        html_put(p->to, " in them alone.");
+    }
     if (in->problem_count)
         html_put(p->to, " <a href=\"#problems\">Not everything could be read.</a>");
     html_put(p->to, "</p>\n");

@@ -157,6 +157,17 @@ static void put_input(struct json *j, const struct report_input *in)
         number(j, "evicted_sessions", in->sessions->evicted);
         number(j, "homeless_lines", in->sessions->homeless);
     }
+    if (in->join) {
+        begin(j, "journals", '{');
+        number(j, "events", in->journals->events);
+        number(j, "bad_lines", in->journals->bad);
+        number(j, "missing_lines", in->journals->missing);
+        number(j, "joined_sessions", in->join->joined);
+        number(j, "alone_sessions", in->join->alone);
+        number(j, "ambiguous_sessions", in->join->ambiguous);
+        number(j, "events_left_out", in->join->overflow);
+        end(j, '}');
+    }
     end(j, '}');
 }
 
@@ -258,6 +269,9 @@ static void put_part(struct json *j, const struct report_part *p)
     if (p->software)
         string(j, "client_software", p->software->id);
     string(j, "client_version", p->version);
+    if (p->offered)
+        string(j, "tls_offered_highest", tls_version_name(p->offered));
+    string(j, "ja4", p->ja4);
     string(j, "would", felt[p->would]);
     string(j, "setting", p->setting);
     end(j, '}');

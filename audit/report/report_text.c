@@ -72,6 +72,19 @@ static void write_head(const struct text *t)
     put_count(&b, t->r->sessions, "session", "sessions");
     buf_printf(&b, "; read in %.1f s", in->seconds);
     say(t, &b);
+    if (in->join) {
+        put_count(&b, in->journals->events, "event", "events");
+        buf_cstring(&b, " of Mailreeve's journals; ");
+        put_count(&b, in->join->joined, "session of the log is in them",
+                  "sessions of the log are in them");
+        buf_cstring(&b, ", ");
+        put_count(&b, in->join->alone, "is in them alone", "are in them alone");
+        if (in->join->ambiguous) {
+            buf_cstring(&b, ", ");
+            put_count(&b, in->join->ambiguous, "may be one or another", "may be one or another");
+        }
+        say(t, &b);
+    }
     buf_printf(&b, "policy: %s", t->r->policy);
     say(t, &b);
 }
@@ -86,6 +99,8 @@ static bool write_nothing(const struct text *t)
         return false;
     if (in->lines == 0 && in->problem_count)
         buf_cstring(&b, "Nothing could be read: see the problems.");
+    else if (in->lines == 0 && in->journals)
+        buf_cstring(&b, "The journals tell of no session.");
     else if (in->lines == 0)
         buf_cstring(&b, "There is nothing in it.");
     else if (in->ours == 0)

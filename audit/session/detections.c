@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a log shows of a session that no rule asks about. */
+/* What a log shows of a session that no rule asks about, and what the tap and the plug-ins have
+ * noticed of it. */
 #include "audit/session/bench.h"
 
 static bool handshake_failed(const struct bench *b, enum handshake why)
@@ -86,6 +87,12 @@ static bool auth_tried_on_smtp_port(const struct bench *b)
     return is_on(b, ROLE_SMTP) && has(b, SEEN_AUTH_FAILED) && !has(b, SEEN_AUTH);
 }
 
+static bool in_no_log(const struct bench *b)
+{
+    (void)b;
+    return false;
+}
+
 /* What a TLS handshake can fail of; of these one is said, the first. So it is with what kept a
  * client from STARTTLS. */
 enum cause { CAUSE_NONE, CAUSE_HANDSHAKE, CAUSE_NO_STARTTLS, CAUSE_BOTH };
@@ -110,7 +117,27 @@ static const struct detection {
      .trusted_excused = true},
     {FINDING_NO_TLS_SEEN, no_tls_seen, CAUSE_NO_STARTTLS, .trusted_excused = true},
     {FINDING_AUTH_TRIED_ON_SMTP_PORT, auth_tried_on_smtp_port, CAUSE_NONE},
+    {FINDING_CLEARTEXT_AUTH, in_no_log, CAUSE_NONE, .trusted_excused = true},
+    {FINDING_LISTENER_MODE_MISMATCH, in_no_log, CAUSE_NONE},
 };
+
+/* What was noticed, before somebody else saw that it was not so: who leaves early may log in later,
+ * and who looks on at the beginning does not see how a handshake ends. */
+static bool is_overruled(const struct bench *b, enum finding f)
+{
+    switch (f) {
+    case FINDING_AUTH_TRIED_ON_SMTP_PORT: return has(b, SEEN_AUTH);
+    case FINDING_HANDSHAKE_UNKNOWN: return has(b, SEEN_TLS_LINE);
+    case FINDING_NO_TLS_SEEN:
+    case FINDING_CLOSED_BEFORE_STARTTLS: return tls_begun(b) || has_any(b, SEEN_MAIL | SEEN_AUTH);
+    default: return false;
+    }
+}
+
+static bool is_told(const struct bench *b, enum finding f)
+{
+    return b->s->told & FINDING_BIT(f) && !is_overruled(b, f);
+}
 
 /* Some things were seen for certain on whatever port it was; then a listener that does not ignore
  * them stands for it. */
@@ -120,6 +147,11 @@ static const struct listener *stand_in(const struct policy *p, enum finding f)
         if (p->listeners[i]->action[f] > ACTION_IGNORE)
             return p->listeners[i];
     return NULL;
+}
+
+static bool is_likely(const struct bench *b, const struct detection *d)
+{
+    return is_told(b, d->finding) ? b->s->likely & FINDING_BIT(d->finding) : d->likely;
 }
 
 static void detected(struct bench *b, const struct detection *d)
@@ -134,7 +166,7 @@ static void detected(struct bench *b, const struct detection *d)
         return;
     }
     b->ret->found |= v.broken;
-    b->ret->likely |= d->likely ? v.broken : 0;
+    b->ret->likely |= is_likely(b, d) ? v.broken : 0;
     b->ret->excepted |= v.excepted;
     /* No mail is refused because of it, even if the milter may end such a session. */
     bench_weigh(b, v.finding, ACTION_LOG);
@@ -145,7 +177,7 @@ void bench_detect(struct bench *b)
     enum cause told = CAUSE_NONE;
     for (size_t i = 0; i < sizeof detections / sizeof *detections; i++) {
         const struct detection *d = &detections[i];
-        if ((d->cause & told) || !d->seen(b))
+        if ((d->cause & told) || !(d->seen(b) || is_told(b, d->finding)))
             continue;
         told |= d->cause;
         detected(b, d);

@@ -65,6 +65,7 @@ doubt_set bench_doubts(const struct bench *b)
         [DOUBT_HANDSHAKE] = doubt_handshake(b),
         [DOUBT_CUT] = doubt_cut(b),
         [DOUBT_USER] = has(b, SEEN_AUTH) && !b->s->user,
+        [DOUBT_JOIN] = has(b, SEEN_AMBIGUOUS),
     };
     doubt_set all = 0;
     for (int i = 0; i < DOUBTS; i++)

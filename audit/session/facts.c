@@ -14,6 +14,11 @@ const char *const tls_mode_names[TLS_MODES] = {
     [TLS_MODE_IMPLICIT] = "implicit",
 };
 
+const char *const source_names[SOURCES] = {
+    [SOURCE_LOG] = "log",   [SOURCE_POLICYD] = "policyd", [SOURCE_MILTER] = "milter",
+    [SOURCE_GATE] = "gate", [SOURCE_TAP] = "tap",
+};
+
 static bool has(const struct seen *s, uint32_t flags)
 {
     return (s->flags & flags) == flags;
@@ -31,6 +36,7 @@ static void identity(const struct facts *f)
     const struct message *m = f->message;
     struct seen *s = f->seen;
     s->mta = (uint8_t)m->mta;
+    s->sources = SOURCE_BIT(SOURCE_LOG);
     s->flags |= flag_if(m->postscreen, SEEN_POSTSCREEN);
     if (!s->listener && m->listener.n) {
         s->listener = names_id(f->names, m->listener);

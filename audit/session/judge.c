@@ -105,15 +105,25 @@ static enum tls_mode find_mode(const struct bench *b)
 /* An AUTH that was not there: counters, proto= or the mail's own line would have it. */
 static bool certainly_no_auth(const struct bench *b)
 {
-    if (has_any(b, SEEN_COUNTS | SEEN_PROTOCOL))
+    if (has_any(b, SEEN_COUNTS | SEEN_PROTOCOL | SEEN_NO_AUTH))
         return true;
     return has(b, SEEN_MAIL_TAKEN) && (b->s->mta == MTA_POSTFIX || bench_tls_is_logged(b));
+}
+
+/* The name that the log has, and the port that journals tell. */
+static bool port_is_anothers(const struct bench *b)
+{
+    return is_firm(b) && b->s->server_port && b->on->listener != b->ret->listener;
 }
 
 static void tell_tls(struct bench *b)
 {
     const struct seen *s = b->s;
     struct session *x = &b->session;
+    if (port_is_anothers(b)) {
+        x->agrees = false;
+        x->known |= FACT_BIT(FACT_AGREEMENT);
+    }
     if (is_firm(b) && b->ret->listener->line && s->mode)
         session_tls_at_connect(x, s->mode == TLS_MODE_IMPLICIT);
     x->cipher_text = names_text(b->j->names, s->cipher);

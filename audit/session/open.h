@@ -24,7 +24,10 @@ struct open {
     } order[ORDERS];
     uint64_t number, first_position;
     int64_t first_us, last_us;
-    int64_t used_us; /* on the clock that only goes forward */
+    int64_t used_us;  /* on the clock that only goes forward */
+    int64_t begun_us; /* when the client connected, as far as it is told */
+    uint32_t pid;
+    uint16_t client_port;
     uint8_t queue_id_n;
     char queue_id[QUEUE_ID_MAX];
     struct seen seen;

@@ -2,11 +2,13 @@
 /*
  * What a log has told of one session, without what is told of it at one moment only (times): two
  * sessions that look alike have equal bytes, so that a report counts them as one row. A plain
- * value, zeroed before it is filled, padding included. Texts are numbers of names.h.
+ * value, zeroed before it is filled, padding included. Texts are numbers of names.h. What journals
+ * tell of the same session is joined to it (audit/join/).
  */
 #ifndef AUDIT_SEEN_H
 #define AUDIT_SEEN_H
 
+#include "core/finding.h"
 #include "core/net.h"
 #include "audit/dialect/message.h"
 
@@ -19,6 +21,12 @@ enum tls_mode {
     TLS_MODES
 };
 extern const char *const tls_mode_names[TLS_MODES];
+
+/* Who saw something; a set of bits. */
+enum source { SOURCE_LOG, SOURCE_POLICYD, SOURCE_MILTER, SOURCE_GATE, SOURCE_TAP, SOURCES };
+typedef uint8_t source_set;
+#define SOURCE_BIT(s) ((source_set)(1 << (s)))
+extern const char *const source_names[SOURCES]; /* "log", "policyd", "milter", "gate", "tap" */
 
 enum {
     SEEN_CONNECT = 1 << 0,  /* the first line is there: nothing came before */
@@ -43,8 +51,10 @@ enum {
     SEEN_TLS_FAILED = 1 << 18,   /* a handshake failed; `handshake` says why, if it was told */
     SEEN_PROTOCOL = 1 << 19, /* Sendmail: proto= told whether there was TLS and AUTH (RFC 3848) */
     SEEN_NO_CERTIFICATE = 1 << 20, /* TLS was up, and the client showed none */
-    SEEN_PROXIED = 1 << 21, /* the client's address is not the one that connected: a proxy told it
-                               (XCLIENT), and of TLS between the two the log knows nothing */
+    SEEN_PROXIED = 1 << 21,   /* the client's address is not the one that connected: a proxy told it
+                                 (XCLIENT), and of TLS between the two the log knows nothing */
+    SEEN_NO_AUTH = 1 << 22,   /* a plug-in was told that nobody had logged in when mail came */
+    SEEN_AMBIGUOUS = 1 << 23, /* journals tell of it, or of another session of that client */
 };
 
 struct seen {
@@ -56,17 +66,22 @@ struct seen {
     uint32_t mechanism;
     uint32_t cipher;
     uint32_t software_version;
+    uint32_t ja4;         /* fingerprint of its ClientHello */
+    finding_set told;     /* what the tap and the plug-ins have noticed; not what rules ask about */
+    finding_set likely;   /* of these, what is the likeliest reading */
     uint64_t failed_user; /* a keyed hash of who did not; 0: nobody, or no name was told */
     struct addr client;
     uint8_t software;     /* enum software_id + 1; 0: not recognised */
     uint16_t server_port; /* 0: not told */
     uint16_t tls_version; /* enum tls_version; 0: not told */
     uint16_t bits;
-    uint8_t mta;       /* enum mta */
-    uint8_t mode;      /* enum tls_mode, as far as the session's own lines tell */
-    uint8_t handshake; /* enum handshake: why one failed */
-    uint8_t first;     /* enum first_bytes */
-    uint8_t reason;    /* why, in OpenSSL's words; see sessions_reason() */
+    uint16_t offered;   /* the highest TLS version of its ClientHello; 0: not told */
+    source_set sources; /* who saw it */
+    uint8_t mta;        /* enum mta */
+    uint8_t mode;       /* enum tls_mode, as far as the session's own lines tell */
+    uint8_t handshake;  /* enum handshake: why one failed */
+    uint8_t first;      /* enum first_bytes */
+    uint8_t reason;     /* why, in OpenSSL's words; see sessions_reason() */
 };
 
 #endif

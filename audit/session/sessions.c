@@ -134,6 +134,9 @@ static void end(struct sessions *s, uint32_t i)
         .last_us = o.last_us,
         .first_position = o.first_position,
         .queue_id = {o.queue_id, o.queue_id_n},
+        .begun_us = o.seen.flags & SEEN_CONNECT ? o.first_us : o.begun_us,
+        .pid = o.pid,
+        .client_port = o.client_port,
     };
     s->settings.closed(s->settings.context, &c);
 }
@@ -253,6 +256,7 @@ static uint32_t still_open(struct sessions *s, uint32_t i, const struct message 
     if (m->mta == MTA_POSTFIX && only_connected(o)) {
         o->seen.client = (struct addr){0};
         o->seen.client_name = 0;
+        o->client_port = 0;
         o->seen.flags |= SEEN_PROXIED;
         return i;
     }
@@ -278,6 +282,12 @@ static void add(struct sessions *s, uint32_t i, const struct log_line *l, const 
     int64_t connect_us = o->seen.flags & SEEN_CONNECT ? o->first_us : 0;
     struct facts f = {s->names, &s->key, m, waited_us(connect_us, l, m), &o->seen};
     o->seen.host = host;
+    if (f.waited_us > 0 && !o->begun_us)
+        o->begun_us = l->wall_us - f.waited_us;
+    if (m->kind != MESSAGE_SOFTWARE)
+        o->pid = l->pid; /* cleanup's line: it is another process */
+    if (!o->client_port)
+        o->client_port = m->client_port;
     facts_add(&f);
     if (m->queue_id.n && m->kind != MESSAGE_SOFTWARE && (o->seen.flags & SEEN_MAIL_TAKEN))
         remember_queue_id(s, i, host, m->queue_id);

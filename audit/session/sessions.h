@@ -26,6 +26,9 @@ struct closed_session {
     int64_t first_us, last_us; /* its first and last line; 0: without a time */
     uint64_t first_position;   /* of its first line, as it was passed */
     struct str queue_id;       /* of its last mail; may be empty */
+    int64_t begun_us;          /* when the client connected; 0: not told */
+    uint32_t pid;              /* the MTA's process; 0: not told */
+    uint16_t client_port;      /* 0: not told */
 };
 
 struct sessions_settings {

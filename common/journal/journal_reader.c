@@ -30,7 +30,8 @@ struct stream {
 };
 
 struct journal_reader {
-    int dir; /* the journal's path */
+    int dir;    /* the journal's path */
+    char *file; /* a single file instead; NULL: a journal */
     char (*programs)[64];
     unsigned program_count;
     struct segment *segments;
@@ -135,8 +136,7 @@ static int by_program_and_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-struct journal_reader *journal_reader_open(const char *journal_path, const char *program,
-                                           struct err *err)
+static struct journal_reader *new_reader(struct err *err)
 {
     struct journal_reader *r = malloc(sizeof *r);
     if (!r) {
@@ -145,6 +145,15 @@ struct journal_reader *journal_reader_open(const char *journal_path, const char 
     }
     memset(r, 0, offsetof(struct journal_reader, buffer));
     r->dir = r->fd = -1;
+    return r;
+}
+
+struct journal_reader *journal_reader_open(const char *journal_path, const char *program,
+                                           struct err *err)
+{
+    struct journal_reader *r = new_reader(err);
+    if (!r)
+        return NULL;
     int result = list_programs(r, journal_path, program, err);
     if (result == 0 && r->program_count)
         qsort(r->programs, r->program_count, sizeof *r->programs, by_name);
@@ -159,6 +168,29 @@ struct journal_reader *journal_reader_open(const char *journal_path, const char 
     return r;
 }
 
+/* It is opened here, so that who names a file that is not there is told. */
+struct journal_reader *journal_reader_open_file(const char *file, struct err *err)
+{
+    struct journal_reader *r = new_reader(err);
+    if (!r)
+        return NULL;
+    r->file = strdup(file);
+    r->programs = calloc(1, sizeof *r->programs);
+    r->segments = calloc(1, sizeof *r->segments);
+    int result =
+        r->file && r->programs && r->segments ? 0 : err_set(err, "no memory to read the journal");
+    r->fd = result < 0 ? -1 : open(file, O_RDONLY | O_CLOEXEC);
+    if (result == 0 && r->fd < 0)
+        result = err_set(err, "cannot read %s: %s", file, strerror(errno));
+    if (result < 0) {
+        journal_reader_free(r);
+        return NULL;
+    }
+    r->program_count = 1;
+    r->segment_count = r->stats.segments = 1;
+    return r;
+}
+
 void journal_reader_free(struct journal_reader *r)
 {
     if (!r)
@@ -167,6 +199,7 @@ void journal_reader_free(struct journal_reader *r)
         close(r->fd);
     if (r->dir >= 0)
         close(r->dir);
+    free(r->file);
     free(r->programs);
     free(r->segments);
     free(r);
@@ -324,7 +357,7 @@ bool journal_reader_next(struct journal_reader *r, struct journal_line *ret)
         while (next_text(r, &text)) {
             *ret = (struct journal_line){.text = text,
                                          .program = r->programs[s->program],
-                                         .segment = s->name,
+                                         .segment = r->file ? r->file : s->name,
                                          .line = r->line};
             if (parse(text, ret)) {
                 r->stats.lines++;

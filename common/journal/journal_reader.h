@@ -23,7 +23,7 @@ struct journal_line {
     struct str key; /* empty: null, the session is not known */
     int64_t mono_us, seq;
     uint64_t missing;    /* lines of the same src and boot lost just before this one */
-    const char *program; /* directory */
+    const char *program; /* directory; "": it was opened as a file */
     const char *segment; /* file */
     uint64_t line;       /* in it, from 1 */
 };
@@ -43,6 +43,10 @@ struct journal_reader_stats {
  */
 struct journal_reader *journal_reader_open(const char *journal_path, const char *program,
                                            struct err *err);
+
+/* One file of lines, by whatever name; it need not be in a journal. */
+struct journal_reader *journal_reader_open_file(const char *file, struct err *err);
+
 void journal_reader_free(struct journal_reader *r);
 
 /* False: that was all. */
