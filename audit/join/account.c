@@ -147,13 +147,14 @@ static void add_session(struct account *a, const struct event *e, struct names *
     s->flags |= flag_if(answered, SEEN_TLS) | flag_if(mail, SEEN_MAIL) |
                 flag_if(mail && !has_command(e, STR("AUTH")), SEEN_NO_AUTH) |
                 flag_if(s->mode == TLS_MODE_STARTTLS, SEEN_STARTTLS) |
-                flag_if(e->found & of_handshakes, SEEN_TLS_FAILED) |
+                flag_if(e->found & ~e->likely & of_handshakes, SEEN_TLS_FAILED) |
                 flag_if(e->unknown_commands, SEEN_UNRECOGNISED);
     if (mail && s->mode == TLS_MODE_UNKNOWN)
         s->mode = TLS_MODE_CLEARTEXT;
     s->ja4 = names_id(names, e->ja4);
     s->offered = (uint16_t)tls_version_of(e->offered_highest);
     a->unfinished = !str_eq(e->ended, STR("fin")) && !str_eq(e->ended, STR("rst"));
+    s->flags |= flag_if(!a->unfinished && str_eq(e->first_bytes, STR("nothing")), SEEN_MUTE);
 }
 
 void account_add(struct account *a, const struct event *e, struct names *names)

@@ -45,9 +45,10 @@ static bool certificate_rejected(const struct bench *b)
     return handshake_failed(b, HANDSHAKE_CERTIFICATE);
 }
 
+/* The MTA calls it a failed handshake when a client leaves that never began one. */
 static bool handshake_unknown(const struct bench *b)
 {
-    return has(b, SEEN_TLS_FAILED) && !has(b, SEEN_TLS);
+    return has(b, SEEN_TLS_FAILED) && !has(b, SEEN_TLS) && !has(b, SEEN_MUTE);
 }
 
 static bool starttls_inside_tls(const struct bench *b)
@@ -55,11 +56,16 @@ static bool starttls_inside_tls(const struct bench *b)
     return has(b, SEEN_STARTTLS_REFUSED) && (has(b, SEEN_TLS) || b->ret->mode == TLS_MODE_IMPLICIT);
 }
 
+/* Who sent a password without TLS is told so, taken or not: cleartext-auth. */
+static bool sent_password(const struct bench *b)
+{
+    return has(b, SEEN_AUTH) || b->s->told & FINDING_BIT(FINDING_CLEARTEXT_AUTH);
+}
+
 static bool left_without_tls(const struct bench *b)
 {
-    /* Who logged in without TLS is told so: cleartext-auth. */
-    return is_on(b, ROLE_SUBMISSION) && tls_by_mta(b) && !tls_begun(b) &&
-           !has_any(b, SEEN_MAIL | SEEN_AUTH | SEEN_PROXIED);
+    return is_on(b, ROLE_SUBMISSION) && tls_by_mta(b) && !tls_begun(b) && !sent_password(b) &&
+           !has_any(b, SEEN_MAIL | SEEN_PROXIED);
 }
 
 static bool closed_before_starttls(const struct bench *b)
@@ -73,7 +79,7 @@ static bool closed_before_starttls(const struct bench *b)
  */
 static bool no_tls_seen(const struct bench *b)
 {
-    if (!left_without_tls(b))
+    if (!left_without_tls(b) || has(b, SEEN_MUTE))
         return false;
     if (b->s->mta == MTA_SENDMAIL)
         return has(b, SEEN_END);
@@ -129,7 +135,7 @@ static bool is_overruled(const struct bench *b, enum finding f)
     case FINDING_AUTH_TRIED_ON_SMTP_PORT: return has(b, SEEN_AUTH);
     case FINDING_HANDSHAKE_UNKNOWN: return has(b, SEEN_TLS_LINE);
     case FINDING_NO_TLS_SEEN:
-    case FINDING_CLOSED_BEFORE_STARTTLS: return tls_begun(b) || has_any(b, SEEN_MAIL | SEEN_AUTH);
+    case FINDING_CLOSED_BEFORE_STARTTLS: return tls_begun(b) || sent_password(b) || has(b, SEEN_MAIL);
     default: return false;
     }
 }
@@ -149,9 +155,12 @@ static const struct listener *stand_in(const struct policy *p, enum finding f)
     return NULL;
 }
 
+/* It is certain if one of those who saw it is. */
 static bool is_likely(const struct bench *b, const struct detection *d)
 {
-    return is_told(b, d->finding) ? b->s->likely & FINDING_BIT(d->finding) : d->likely;
+    bool log_is_sure = d->seen(b) && !d->likely;
+    bool told_for_sure = is_told(b, d->finding) && !(b->s->likely & FINDING_BIT(d->finding));
+    return !log_is_sure && !told_for_sure;
 }
 
 static void detected(struct bench *b, const struct detection *d)
@@ -165,8 +174,9 @@ static void detected(struct bench *b, const struct detection *d)
         b->ret->trusted |= v.broken;
         return;
     }
+    finding_set sure = is_likely(b, d) ? b->ret->found : v.broken; /* what a rule found is, too */
     b->ret->found |= v.broken;
-    b->ret->likely |= is_likely(b, d) ? v.broken : 0;
+    b->ret->likely |= v.broken & ~sure;
     b->ret->excepted |= v.excepted;
     /* No mail is refused because of it, even if the milter may end such a session. */
     bench_weigh(b, v.finding, ACTION_LOG);

@@ -55,6 +55,7 @@ enum {
                                  (XCLIENT), and of TLS between the two the log knows nothing */
     SEEN_NO_AUTH = 1 << 22,   /* a plug-in was told that nobody had logged in when mail came */
     SEEN_AMBIGUOUS = 1 << 23, /* journals tell of it, or of another session of that client */
+    SEEN_MUTE = 1 << 24,      /* the client sent no byte, from its SYN until it closed: the tap's */
 };
 
 struct seen {
