@@ -135,7 +135,8 @@ static bool is_overruled(const struct bench *b, enum finding f)
     case FINDING_AUTH_TRIED_ON_SMTP_PORT: return has(b, SEEN_AUTH);
     case FINDING_HANDSHAKE_UNKNOWN: return has(b, SEEN_TLS_LINE);
     case FINDING_NO_TLS_SEEN:
-    case FINDING_CLOSED_BEFORE_STARTTLS: return tls_begun(b) || sent_password(b) || has(b, SEEN_MAIL);
+    case FINDING_CLOSED_BEFORE_STARTTLS:
+        return tls_begun(b) || sent_password(b) || has(b, SEEN_MAIL);
     default: return false;
     }
 }

@@ -41,27 +41,31 @@ class Alone(Listener):
         return super().sendmail_options().partition(", InputMailFilters=")[0]
 
 
-# Several have one name in the log: they are the same port of servers that are set up differently.
-SMTP_LOG, SUBMISSION_LOG = {"syslog_name": "postfix/smtp"}, {"syslog_name": "postfix/submission"}
+# Several stand for one port, of servers that are set up differently: see as_one_port().
 LISTENERS = {
     "postfix": [
         Alone("smtp", 25, SMTP, AUTH),
-        Alone("smtp-quiet", 25, SMTP, SMTP_LOG),
+        Alone("smtp-quiet", 25, SMTP),
         Alone("submission", 587, SUBMISSION, {"smtputf8_enable": "no"}),
-        Alone("submission-utf8", 587, SUBMISSION, SUBMISSION_LOG),
+        Alone("submission-utf8", 587, SUBMISSION),
         Alone("submission-encrypt", 587, SUBMISSION,
-              {**SUBMISSION_LOG, "smtpd_tls_security_level": "encrypt", "smtpd_tls_auth_only": "yes"}),
+              {"smtpd_tls_security_level": "encrypt", "smtpd_tls_auth_only": "yes"}),
         Alone("submission-modern", 587, SUBMISSION,
-              {**SUBMISSION_LOG, "smtpd_tls_protocols": ">=TLSv1.2", "smtpd_tls_mandatory_protocols": ">=TLSv1.2"}),
+              {"smtpd_tls_protocols": ">=TLSv1.2", "smtpd_tls_mandatory_protocols": ">=TLSv1.2"}),
         Alone("submissions", 465, SUBMISSIONS),
     ],
     "sendmail": [
         Alone("smtp", 25, SMTP, context="MTA", sendmail=""),
-        Alone("smtp-quiet", 25, SMTP, context="MTA", sendmail="A"),
+        Alone("smtp-quiet", 25, SMTP, context="MTA-quiet", sendmail="A"),
         Alone("submission", 587, SUBMISSION, context="MSA"),
         Alone("submissions", 465, SUBMISSIONS, context="TLSMSA"),
     ],
 }
+
+
+def as_one_port(log):
+    """The log as it would be if the listeners that stand for one port had its usual name."""
+    return re.sub(r"\b(postfix/smtp|postfix/submission|MTA)-\w+\b", r"\1", log)
 
 
 def user(client):
@@ -173,7 +177,7 @@ class Stand(MTAs):
         with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
             said = list(pool.map(self.play, *zip(*chosen), addresses))
         self.settle()
-        lines = {name: by_address(name, mta.logged()) for name, mta in self.mta.items()}
+        lines = {name: by_address(name, as_one_port(mta.logged())) for name, mta in self.mta.items()}
         return [Played(mta, client.name, mode.name, address, lines[mta].get(address, []), words)
                 for (mta, client, mode), address, words in zip(chosen, addresses, said)]
 
