@@ -31,8 +31,10 @@ static const struct listener *find_listener(const struct bench *b)
 {
     const struct policy *p = b->j->policy;
     const struct listener *named = b->on ? b->on->listener : NULL;
-    if (b->s->server_port)
-        return policy_listener_on(p, b->s->server_port);
+    if (b->s->server_port) { /* behind a PROXY header it is the proxy's, perhaps of no listener */
+        const struct listener *on = policy_listener_on(p, b->s->server_port);
+        return on || !is_firm(b) ? on : named;
+    }
     if (is_firm(b) || bench_left_alone(b))
         return named;
     bool named_implicit = named && named->role == ROLE_SUBMISSIONS;

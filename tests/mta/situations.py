@@ -8,6 +8,7 @@ import dataclasses
 import ipaddress
 import pathlib
 
+import certs
 import network
 import smtp
 from daemons import HAVE_IPV6, Trouble
@@ -19,6 +20,7 @@ DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sources.md"
 MTA_NAMES = {"postfix": "Postfix", "sendmail": "Sendmail"}
 AT_A_TIME = 24                      # most of them wait
 CLIENTS, MONITORS, CLIENTS6 = map(ipaddress.ip_address, ("127.2.0.1", "127.3.0.1", "fd00::2:1"))
+SHARED_ADDRESS = "127.4.0.1"
 MONITORED = "127.3.0.0/16"
 BEHIND_A_PROXY = {1: ipaddress.ip_address("192.0.2.1"), 2: ipaddress.ip_address("2001:db8::1")}     # by its version
 
@@ -45,16 +47,20 @@ PLACES = {
     "587 quiet": Modern("submission-quiet", 587, SUBMISSION, {"smtpd_tls_auth_only": "yes"}, sendmail="EA"),
     "587 proxied": Modern("submission-proxied", 587, SUBMISSION, {"smtpd_upstream_proxy_protocol": "haproxy"},
                           only="postfix"),
+    "587 shared": Modern("submission-shared", 587, SUBMISSION, {"smtpd_client_port_logging": "yes"}, only="postfix"),
     "2525": Modern("alternate", 2525, SUBMISSION),
     "465": Modern("submissions", 465, SUBMISSIONS),
 }
-PROXIED = ("587 proxied",)
+PROXY_PORT = 587                    # the proxy's own, as its header says
+PROXIED, SHARED = ("587 proxied",), ("587 shared",)
 LISTENERS = {mta: [each for each in PLACES.values() if each.only in ("", mta)] for mta in MTA_NAMES}
 
 # Parts of scripts, for smtp.Talk; {begin} is how TLS begins on the port, {before} what has to be said before it
-EHLO = f"EHLO {smtp.HELO} => 250"
+EHLO, STARTTLS = f"EHLO {smtp.HELO} => 250", "STARTTLS => 220"
 MAIL = f"MAIL FROM:<{USER}> => 250 | RCPT TO:<bob@example.com> => 250 | DATA => 250 | QUIT"
 RIGHT = f"{{begin}} | {EHLO} | AUTH PLAIN => 235 | {MAIL}"
+VERBS = ("EHLO", "STARTTLS", "AUTH", "MAIL", "QUIT")
+UNKNOWN_CA = 48                     # RFC 8446 6.2
 KNOCKS, GARBAGE = "", r"\x00\x01\x02\x03\xff\xfe garbage\r\n"
 
 
@@ -67,6 +73,9 @@ class Act:
     believes: str = "server"        # whose certificate the client trusts
     breaks: bool = False            # TLS fails, or the server hangs up: the script does not end
     monitor: bool = False           # the client is one of `monitors`
+    software: str = None            # what the catalogue makes of its EHLO name
+    handshake: str = None           # how far it gets, if it is not refused or goes wrong
+    alert: int = None               # the client's own, in clear text
     ipv6: tuple = ()                # places where it is played over IPv6, too
     differs: dict = dataclasses.field(default_factory=dict)     # MTA: what is replaced in the script
 
@@ -75,7 +84,7 @@ class Act:
         text = self.script.replace(*self.differs[mta]) if mta in self.differs else self.script
         implicit = role == SUBMISSIONS
         text = text.replace("{before}", "" if implicit else f"{EHLO} | SAY STARTTLS => 220")
-        text = text.replace("{begin}", "TLS" if implicit else f"{EHLO} | STARTTLS => 220")
+        text = text.replace("{begin}", "TLS" if implicit else f"{EHLO} | {STARTTLS}")
         return [line for line in text.split(" | ") if line]
 
 
@@ -94,15 +103,18 @@ ACTS = {
     "auth-login": Act(f"{EHLO} | AUTH LOGIN => 235 | {MAIL}"),
     "auth-login-refused": Act(f"{EHLO} | AUTH LOGIN => 503 | QUIT"),
     # TLS makes Postfix forget the login (RFC 3207 4.2); Sendmail remembers it
-    "auth-then-starttls": Act(f"{EHLO} | AUTH PLAIN => 235 | STARTTLS | {EHLO} | AUTH PLAIN => 235 | {MAIL}",
+    "auth-then-starttls": Act(f"{EHLO} | AUTH PLAIN => 235 | {STARTTLS} | {EHLO} | AUTH PLAIN => 235 | {MAIL}",
                               differs={"sendmail": ("| AUTH PLAIN => 235 | MAIL", "| AUTH PLAIN => 503 | MAIL")}),
     "auth-under-tls": Act(RIGHT),
     "tls-too-old": Act("{begin}", version="TLSv1", breaks=True),
     "no-cipher": Act("{begin}", cipher="NULL-SHA256", breaks=True),
-    "untrusted-tls12": Act("{begin}", version="TLSv1.2", believes="stranger", breaks=True),
-    "untrusted-tls13": Act("{begin}", version="TLSv1.3", believes="stranger", breaks=True),
-    "leaves-in-handshake": Act("{before} | HELLO"),
-    "leaves-after-handshake": Act("{begin}"),
+    "untrusted-tls12": Act("{begin}", version="TLSv1.2", believes="stranger", breaks=True,
+                           handshake="alert", alert=UNKNOWN_CA),
+    # RFC 8446 6 would have it encrypted; OpenSSL has no key for that yet
+    "untrusted-tls13": Act("{begin}", version="TLSv1.3", believes="stranger", breaks=True,
+                           handshake="alert", alert=UNKNOWN_CA),
+    "leaves-in-handshake": Act("{before} | HELLO", handshake="left"),
+    "leaves-after-handshake": Act("{begin}", handshake="answered"),
     "starttls-garbage": Act(f"{EHLO} | SAY STARTTLS => 220 | SEND {GARBAGE} | HEAR"),
     "starttls-clear": Act(rf"{EHLO} | SAY STARTTLS => 220 | SEND EHLO {smtp.HELO}\r\n"),
     "starttls-leaves": Act(f"{EHLO} | SAY STARTTLS => 220"),
@@ -111,10 +123,12 @@ ACTS = {
     "http": Act(r"SEND GET / HTTP/1.1\r\nHost: mail.example.com\r\n\r\n | HEAR"),
     "knocks": Act(KNOCKS),
     "monitor": Act("GREETING | QUIT", monitor=True),
+    "monitor-knocks": Act(KNOCKS, monitor=True),
     "ehlo-leaves": Act(EHLO),
+    "ehlo-leaves-apple": Act("EHLO smtpclient.apple => 250", software="apple"),
     "mail-clear": Act(f"{EHLO} | {MAIL}"),
     "mail-clear-refused": Act(f"{EHLO} | MAIL FROM:<{USER}> => 530 | QUIT"),
-    "right": Act(RIGHT, ipv6=("587",)),
+    "right": Act(RIGHT, ipv6=("587",), handshake="answered"),
     "inbound": Act(f"{EHLO} | {MAIL}"),
     "inbound-tls": Act(f"{{begin}} | {EHLO} | {MAIL}"),
 }
@@ -186,6 +200,7 @@ class Scene:
     source: str = ""                # the address from which the client connects
     address: str = ""               # the client's address and port, as the server knows them
     port: int = 0
+    server_port: int = 0
     transcript: object = None
 
     @property
@@ -195,6 +210,33 @@ class Scene:
     @property
     def listener(self):
         return PLACES[self.place]
+
+    @property
+    def script(self):
+        return self.act.lines(self.mta, self.listener.role)
+
+    def shows(self):
+        """What can be seen of it up to TLS, AUTH or MAIL, in the journal's words (docs/journal.md, `session`)."""
+        said, tls, http = [], False, False
+        for line in self.script:
+            line = line.removeprefix("SEND ")
+            word, argument = (line.removeprefix("SAY ").replace(r"\r\n", " ").split() + [None])[:2]
+            said += [(word, argument)] * (word in VERBS)
+            tls, http = line in ("TLS", "HELLO", STARTTLS), word == "GET"
+            if tls or http or word in ("AUTH", "MAIL"):
+                break
+        verbs = [verb for verb, _ in said]
+        told = dict(said)
+        seen = {"first_bytes": "smtp" if said else "http" if http else "tls" if tls else "nothing",
+                "tls_mode": "starttls" if "STARTTLS" in verbs else "cleartext" if said else "implicit" if tls else None,
+                "commands": verbs or None, "helo_name": told.get("EHLO"), "sasl_method": told.get("AUTH"),
+                "client_software": self.act.software}
+        if tls:
+            newest = self.act.version or ("TLSv1.2" if self.act.cipher else "TLSv1.3")
+            seen.update(tls_offered_highest=newest, tls_sni=certs.HOST)
+        if self.act.handshake:
+            seen.update(handshake=self.act.handshake, alert=self.act.alert)
+        return seen
 
     def __str__(self):
         return f"{self.mta}: {self.situation} on {self.place}{self.way and f' ({self.way})'}"
@@ -215,15 +257,15 @@ def scenes(expected):
     return found
 
 
-def header(scene, number, port):
+def header(scene, number):
     """Gives the client an address behind a proxy; the header that says so, as a line of a script."""
     version = int(scene.way[-1])
     client, server = BEHIND_A_PROXY[version] + number, BEHIND_A_PROXY[version] + 0xfe
-    scene.address, scene.port = str(client), 40000 + number
+    scene.address, scene.port, scene.server_port = str(client), 40000 + number, PROXY_PORT
     if version == 1:
-        return f"PROXY TCP4 {client} {server} {scene.port} {port}"
+        return f"PROXY TCP4 {client} {server} {scene.port} {PROXY_PORT}"
     # PROXY over TCP6: two addresses, two ports
-    told = client.packed + server.packed + scene.port.to_bytes(2, "big") + port.to_bytes(2, "big")
+    told = client.packed + server.packed + scene.port.to_bytes(2, "big") + PROXY_PORT.to_bytes(2, "big")
     binary = b"\r\n\r\n\0\r\nQUIT\n" + b"\x21\x21" + len(told).to_bytes(2, "big") + told
     return "SEND " + "".join(f"\\x{byte:02x}" for byte in binary)
 
@@ -243,9 +285,11 @@ class Theatre(MTAs):
         act, port = scene.act, self.port(scene.mta, scene.listener.name)
         first = CLIENTS6 if scene.way == "IPv6" else MONITORS if act.monitor else CLIENTS
         host, scene.source = "::1" if first == CLIENTS6 else "127.0.0.1", str(first + number)
-        script = act.lines(scene.mta, scene.listener.role)
+        if scene.place in SHARED:
+            scene.source = SHARED_ADDRESS
+        script = scene.script
         if scene.place in PROXIED:
-            script = [header(scene, number, port), *script]
+            script = [header(scene, number), *script]
         case = Client(host, scene.source, act.version, act.cipher)
         target = smtp.Target(port, {"server": self.certificates[act.believes]}, {})
 
@@ -253,6 +297,7 @@ class Theatre(MTAs):
             wire = smtp.Wire(target, case)
             if not scene.port:
                 scene.address, scene.port = wire.socket.getsockname()[:2]
+                scene.server_port = port
             return wire
         scene.transcript = smtp.talked(connect, script, target)
 

@@ -60,13 +60,14 @@ def test(played, told, table):
     return wrong + ["--- the client", *played.said.splitlines()[-8:]] if wrong else []
 
 
-def test_joined(mta, client, mode, sessions, events, table):
+def test_joined(mta, client, mode, sessions, events, lines, table):
     expected = table.rows.get((mta, mode.name, client.name))
     if not expected:
         return [f"expected-joined.txt does not name {client.name}, {mode.name} on {mta}"]
     if len(events) > 1:
         return [f"mailreeve-tap tells {len(events)} sessions, where one was held", *map(str, events)]
-    return client_reports.joined_differences(expected, sessions, events[0] if events else None)
+    event = events[0] if events else None
+    return client_reports.joined_differences(expected, table.shows[client.name], sessions, event, lines)
 
 
 def main(words):
@@ -79,6 +80,7 @@ def main(words):
         played = both.play_all(chosen)
         events = {mta: by_client(both.tap[mta].session_events()) for mta in MTAS}
         logs = {mta: both.mta[mta].logged() for mta in MTAS}
+        written = {mta: logs[mta] + both.tap[mta].written() for mta in MTAS}
         joined = {mta: client_reports.audit_both(logs[mta], both.policy[mta].file, both.policy[mta].journal) for mta in MTAS}
     logs = {mta: stand.as_one_port(log) for mta, log in logs.items()}
     if recording:
@@ -93,10 +95,11 @@ def main(words):
     for case, each in zip(chosen, played):
         failed += tap.result(next(numbers), name(*case), test(each, told[each.mta][each.address], table))
     for case, each in zip(chosen, played):
-        wrong = test_joined(*case, joined[each.mta][each.address], events[each.mta][each.address], joined_table)
+        wrong = test_joined(*case, joined[each.mta][each.address], events[each.mta][each.address], each.lines, joined_table)
         failed += tap.result(next(numbers), f"{name(*case)}, log and tap", wrong and wrong + each.lines)
     for mta in MTAS:
-        failed += tap.result(next(numbers), f"{mta}: no password is in its log", passwords(logs[mta]))
+        failed += tap.result(next(numbers), f"{mta}: no password is in its log, nor in what mailreeve-tap wrote",
+                             passwords(written[mta]))
     return 1 if failed else 0
 
 

@@ -43,6 +43,11 @@ class Wiretap(Plugin):
     """The daemon itself. That it may not capture is trouble, told in its own words: nothing is skipped."""
     name, user = "mailreeve-tap", "list"
 
+    def written(self):
+        """All that it has written: journal, status, log."""
+        files = [self.log, *(each for folder in self.directories() for each in folder.iterdir())]
+        return "\n".join(each.read_text(errors="replace") for each in files)
+
     def session_events(self):
         """{(client's address, port): the session events} of all that has been, and stops it. A connection of our own, whose
         event has to come, shows that it has got so far."""
