@@ -35,6 +35,15 @@ bool tap_spoke_smtp(const struct opening *o)
     return o->first == FIRST_SMTP || (o->first == FIRST_OTHER && o->seen);
 }
 
+bool tap_starttls_stands(const struct opening *o)
+{
+    if (!o->starttls || o->hello_begun || o->garbage)
+        return o->starttls;
+    /* Of more verbs than are kept the last is not known; then nothing is said. */
+    return o->commands - o->unknown == o->verb_count && o->verb_count &&
+           o->verbs[o->verb_count - 1] == VERB_STARTTLS;
+}
+
 bool tap_tls_answered(const struct opening *o)
 {
     return o->fate == FATE_ANSWERED || o->fate == FATE_HIDDEN_ALERT || certificate_alert(o);
@@ -49,7 +58,7 @@ bool tap_clear_text_answered(const struct flow_told *told)
     const struct opening *o = told->opening;
     if (!tap_spoke_smtp(o))
         return false;
-    if (o->starttls)
+    if (tap_starttls_stands(o))
         return o->hello && tap_tls_answered(o);
     return told->dialogue && (has_verb(o, VERB_AUTH) || has_verb(o, VERB_MAIL));
 }
@@ -62,9 +71,13 @@ static bool is_on(const struct tap_bench *b, enum role role)
 /* TLS is begun where the port wants it to. */
 static bool handshake_due(const struct tap_bench *b)
 {
-    return b->tls_is_ours &&
-           (b->o->starttls ? !is_on(b, ROLE_SUBMISSIONS) || tap_clear_text_answered(b->told)
-                           : b->o->first == FIRST_TLS && is_on(b, ROLE_SUBMISSIONS));
+    const struct opening *o = b->o;
+    if (!b->tls_is_ours)
+        return false;
+    if (!o->starttls)
+        return o->first == FIRST_TLS && is_on(b, ROLE_SUBMISSIONS);
+    return tap_starttls_stands(o) &&
+           (!is_on(b, ROLE_SUBMISSIONS) || tap_clear_text_answered(b->told));
 }
 
 /* ---- the detections --------------------------------------------------------------------- */
@@ -136,8 +149,8 @@ static bool closed_before_starttls(const struct tap_bench *b)
     const struct opening *o = b->o;
     enum flow_ended e = b->told->ended;
     return b->tls_is_ours && is_on(b, ROLE_SUBMISSION) && (e == ENDED_FIN || e == ENDED_RST) &&
-           (has_verb(o, VERB_EHLO) || has_verb(o, VERB_HELO)) && !o->starttls &&
-           !has_verb(o, VERB_STARTTLS) && !has_verb(o, VERB_AUTH) && !has_verb(o, VERB_MAIL);
+           (has_verb(o, VERB_EHLO) || has_verb(o, VERB_HELO)) && !has_verb(o, VERB_STARTTLS) &&
+           !has_verb(o, VERB_AUTH) && !has_verb(o, VERB_MAIL);
 }
 
 static bool auth_tried_on_smtp_port(const struct tap_bench *b)
@@ -162,7 +175,7 @@ static bool no_version_alert(const struct tap_bench *b)
 /* The MTA may have refused STARTTLS. */
 static bool nothing_behind_starttls(const struct tap_bench *b)
 {
-    return b->o->starttls && !b->o->hello && !b->o->hello_begun && !b->o->garbage;
+    return b->o->starttls && !b->o->hello_begun && !b->o->garbage;
 }
 
 static bool always(const struct tap_bench *b)

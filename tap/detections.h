@@ -25,6 +25,9 @@ static inline bool has_verb(const struct opening *o, enum opening_verb v)
 /* A command of SMTP came in clear text, be it behind lines that are none. */
 bool tap_spoke_smtp(const struct opening *o);
 
+/* The last that came in clear text was STARTTLS: no command showed that it was refused. */
+bool tap_starttls_stands(const struct opening *o);
+
 /* The MTA answered in TLS: the client went on as only one does that has got its hello. */
 bool tap_tls_answered(const struct opening *o);
 

@@ -320,6 +320,15 @@ static enum flow_ended take_pending(struct flows *f, struct flow *x)
     return ended;
 }
 
+static enum flow_ended keep(struct flows *f, struct flow *x, const struct segment *s)
+{
+    if (pending_keep(&x->pending, &f->pool, x->next_seq, s->seq, s->payload, s->length))
+        return take_pending(f, x);
+    if (x->opening)
+        opening_gap(x->opening);
+    return ENDED_GAP;
+}
+
 static enum flow_ended payload(struct flows *f, struct flow *x, const struct segment *s)
 {
     struct str captured = s->payload;
@@ -328,22 +337,17 @@ static enum flow_ended payload(struct flows *f, struct flow *x, const struct seg
         return ENDEDS;
     if (seq_before(x->next_seq, s->seq)) {
         f->counters.out_of_order++;
-        if (pending_keep(&x->pending, &f->pool, x->next_seq, s->seq, captured, length))
-            return ENDEDS;
-        if (x->opening)
-            opening_gap(x->opening);
-        return ENDED_GAP;
+        return keep(f, x, s);
     }
     if (old >= length) {
         f->counters.retransmitted++;
         return ENDEDS;
     }
-    if (old) { /* the first copy counts */
-        uint32_t cut = old < captured.n ? old : (uint32_t)captured.n;
-        captured = (struct str){captured.p + cut, captured.n - cut};
-        length -= old;
-    }
-    enum flow_ended ended = take(f, x, captured, length);
+    if (length - old > pending_room(&x->pending, x->next_seq))
+        return keep(f, x, s); /* of what waits already the first copy counts */
+    uint32_t cut = old < captured.n ? old : (uint32_t)captured.n;
+    captured = (struct str){captured.p + cut, captured.n - cut};
+    enum flow_ended ended = take(f, x, captured, length - old);
     return ended == ENDEDS && x->pending.count ? take_pending(f, x) : ended;
 }
 

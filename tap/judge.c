@@ -60,7 +60,7 @@ static enum tap_mode mode_of(const struct opening *o)
         return TAP_MODE_IMPLICIT;
     if (!tap_spoke_smtp(o))
         return TAP_MODE_UNKNOWN;
-    return o->starttls ? TAP_MODE_STARTTLS : TAP_MODE_CLEARTEXT;
+    return tap_starttls_stands(o) ? TAP_MODE_STARTTLS : TAP_MODE_CLEARTEXT;
 }
 
 /* What a stage of the core comes from, the latest first. */

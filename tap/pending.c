@@ -78,6 +78,12 @@ bool pending_keep(struct pending_list *l, struct pending_pool *pool, uint32_t ne
     return true;
 }
 
+uint32_t pending_room(const struct pending_list *l, uint32_t next)
+{
+    const struct pending *p = l->first;
+    return !p ? UINT32_MAX : seq_before(next, p->seq) ? p->seq - next : 0;
+}
+
 struct pending *pending_take(struct pending_list *l, uint32_t next, struct str *ret_payload,
                              uint32_t *ret_length)
 {

@@ -44,6 +44,9 @@ struct pending_pool {
 bool pending_keep(struct pending_list *l, struct pending_pool *pool, uint32_t next, uint32_t seq,
                   struct str payload, uint32_t length);
 
+/* How many bytes from `next` on are in none of them, until the first one begins. */
+uint32_t pending_room(const struct pending_list *l, uint32_t next);
+
 /*
  * If the first one begins at or before `next`: takes it off the list, with what of it is behind
  * `next` in *ret_payload (captured) and *ret_length (real). pending_release() when it was used.
