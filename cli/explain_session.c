@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#include "audit/join/story.h"
+#include "audit/report/story.h"
 #include "cli/audit.h"
 #include "cli/cli.h"
 #include "core/now.h"

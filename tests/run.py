@@ -58,6 +58,7 @@ SUITES = {
         "dev/lint": script("tests/lint.py"),
         "asan/cli": script("tests/cli/test_cli.py", "asan"),
         "asan/audit": script("tests/audit/test_command.py", "asan"),
+        "asan/join": script("tests/audit/test_join.py", "asan"),
         "dev/wild": script("tests/audit/test_wild.py"),
         "asan/clients-replay": script("tests/audit/test_clients_replay.py", "asan"),
         "asan/report-schema": script("tests/audit/test_report_schema.py", "asan"),

@@ -64,6 +64,7 @@ static void take_event(struct inquiry *v, const struct event *e, const struct jo
     uint32_t account = 0;
     if (e->wall_us >= v->reading.since_us) {
         account = join_event(v->join, e);
+        reading_span(&v->reading, e->wall_us);
         if (e->auth == TOLD_YES && e->user.n)
             learn_user(v, names_id(v->reading.names, e->user));
     }

@@ -272,6 +272,16 @@ static bool is_settled(const struct candidates *c)
     return c->certain_count || !c->perhaps_count;
 }
 
+/* Whose name is a hash is known at the end, when all are known who log in. */
+static bool awaits_name(const struct search *s)
+{
+    const struct candidates *c = &s->of[KEYLESS];
+    bool awaits = false;
+    for (unsigned i = 0; s->join->settings.user_of && i < c->certain_count; i++)
+        awaits |= s->join->nodes[c->certain[i]].account.hashed_user != 0;
+    return awaits;
+}
+
 static bool wait_for_end(struct join *j, const struct waiting *w)
 {
     void *list = j->waiting;
@@ -317,7 +327,7 @@ void join_session(struct join *j, const struct closed_session *c)
     search(&s);
     for (int k = 0; k < KINDS; k++)
         w.settled |= (uint8_t)(is_settled(&s.of[k]) << k);
-    bool settled = is_settled(&s.of[KEYLESS]) && is_settled(&s.of[KEYED]);
+    bool settled = is_settled(&s.of[KEYLESS]) && is_settled(&s.of[KEYED]) && !awaits_name(&s);
     if (settled || !wait_for_end(j, &w))
         tell(j, &w, certain, all_certain(&s, certain));
 }

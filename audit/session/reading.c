@@ -40,7 +40,7 @@ void reading_close(struct reading *r)
     r->names = NULL;
 }
 
-static void span(struct reading *r, int64_t wall_us)
+void reading_span(struct reading *r, int64_t wall_us)
 {
     if (!wall_us)
         return;
@@ -54,7 +54,7 @@ uint64_t reading_line(struct reading *r, const struct log_line *l, uint64_t posi
                       struct message *ret)
 {
     r->lines++;
-    span(r, l->wall_us);
+    reading_span(r, l->wall_us);
     if (!message_parse(l, ret))
         return 0;
     r->ours++;

@@ -23,7 +23,7 @@ struct reading {
     struct log_listeners listeners;
     struct shapes shapes;
     uint64_t lines, ours, unknown; /* all; of an MTA that we know; of these, in no table */
-    int64_t first_us, last_us;     /* of all lines that have a time; 0: none had */
+    int64_t first_us, last_us;     /* of all that has a time; 0: nothing had */
     int64_t since_us;              /* sessions whose last line is earlier are dropped; 0: none */
     void (*closed)(void *context, const struct closed_session *c);
     void *context;
@@ -35,6 +35,9 @@ int reading_open(struct reading *r, int64_t since_us,
                  void (*closed)(void *context, const struct closed_session *c), void *context,
                  struct err *err);
 void reading_close(struct reading *r);
+
+/* Something was at that time, in a log or beside it; 0: nobody knows when. */
+void reading_span(struct reading *r, int64_t wall_us);
 
 /* One line; *ret_message says what it was. As sessions_line(). */
 uint64_t reading_line(struct reading *r, const struct log_line *l, uint64_t position,

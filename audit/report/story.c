@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit/join/story.h"
+#include "audit/report/story.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -199,7 +199,7 @@ void story_log(struct story *s, const struct judge *j, const struct seen *seen, 
     judge(j, seen, at_us, &judged);
     if (judged.listener)
         add_number(s, "server port", "", judged.listener->port, SOURCE_LOG);
-    add_fact(s, "listener", names_text(j->names, seen->listener), SOURCE_LOG);
+    add_fact(s, "name in the log", names_text(j->names, seen->listener), SOURCE_LOG);
     if (judged.mode)
         add_fact(s, "TLS mode", str_of(tls_mode_names[judged.mode]), SOURCE_LOG);
     if (seen->flags & SEEN_TLS)
@@ -337,7 +337,7 @@ static void print_findings(const struct story *s, FILE *to, const struct judged 
         if (!s->by_finding[f] || j->found & FINDING_BIT(f))
             continue;
         put_sources(&b, s->by_finding[f]);
-        fprintf(to, "(%s, said %s alone: %s)\n", findings[f].id, buf_cstr(&b),
+        fprintf(to, "(%s, by %s: %s)\n", findings[f].id, buf_cstr(&b),
                 j->excepted & FINDING_BIT(f)  ? "an exception allows it"
                 : j->trusted & FINDING_BIT(f) ? "the client is trusted"
                                               : "what the others saw explains it");

@@ -5,8 +5,8 @@
  *
  * One thread at a time. A story keeps copies of all it is given; when memory ends it says so.
  */
-#ifndef AUDIT_STORY_H
-#define AUDIT_STORY_H
+#ifndef AUDIT_REPORT_STORY_H
+#define AUDIT_REPORT_STORY_H
 
 #include <stdio.h>
 
