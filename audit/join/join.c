@@ -226,13 +226,23 @@ struct search {
     struct candidates of[KINDS];
 };
 
-/* What the log's name stands for, where that is known. */
+static bool is_called(const struct listener *l, struct str name)
+{
+    for (unsigned i = 0; i < l->name_count; i++)
+        if (str_eq(l->names[i], name))
+            return true;
+    return false;
+}
+
+/* What the log's name stands for, where that is known. Behind a PROXY header the journals have the
+ * proxy's port; then they mean the same listener if they call it so. */
 static bool on_its_port(const struct search *s, const struct account *a, const struct waiting *w)
 {
     const struct log_listener *on =
         s->listeners ? log_listeners_find(s->listeners, &w->seen) : NULL;
     bool told = on && on->listener && !on->shared && on->known_by != KNOWN_BY_ASSUMPTION;
-    return !told || !a->seen.server_port || on->listener->port == a->seen.server_port;
+    return !told || !a->seen.server_port || on->listener->port == a->seen.server_port ||
+           is_called(on->listener, names_text(s->join->names, a->seen.listener));
 }
 
 static void weigh(struct search *s, uint32_t at)

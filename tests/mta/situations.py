@@ -228,7 +228,7 @@ class Scene:
         verbs = [verb for verb, _ in said]
         told = dict(said)
         seen = {"first_bytes": "smtp" if said else "http" if http else "tls" if tls else "nothing",
-                "tls_mode": "starttls" if "STARTTLS" in verbs else "cleartext" if said else "implicit" if tls else None,
+                "tls_mode": "starttls" if verbs[-1:] == ["STARTTLS"] else "cleartext" if said else "implicit" if tls else None,
                 "commands": verbs or None, "helo_name": told.get("EHLO"), "sasl_method": told.get("AUTH"),
                 "client_software": self.act.software}
         if tls:
