@@ -311,6 +311,10 @@ static void test_wrong_mode(void **state)
         {25, {"{hello}"}, ENDED_RST, "implicit implicit-tls-on-starttls-port"},
         {587, {"{hello}"}, ENDED_IDLE, "implicit implicit-tls-on-starttls-port"},
         {587, {"{half}"}, ENDED_FIN, "implicit implicit-tls-on-starttls-port"},
+        /* Behind EHLO it is the same. Not behind STARTTLS, where the server has thrown EHLO away. */
+        {587, {EHLO, "{hello}"}, ENDED_FIN, "cleartext implicit-tls-on-starttls-port"},
+        {25, {EHLO, "{hello}", "{alert 70}"}, ENDED_SEEN, "cleartext implicit-tls-on-starttls-port"},
+        {587, {EHLO "STARTTLS\r\n" EHLO, "{hello}", "{done}"}, ENDED_SEEN, "starttls"},
         /* What OpenSSL says to a greeting in clear text. */
         {587, {"{hello}", "{alert 70}"}, ENDED_SEEN, "implicit implicit-tls-on-starttls-port"},
         {587, {"{hello}"}, ENDED_GAP, "implicit implicit-tls-on-starttls-port?"},
