@@ -39,17 +39,17 @@ static void set_ends(struct judgement *j, const struct flow_told *t)
     j->proxy = p->told ? address_text(j->proxy_text, &t->client) : (struct str){NULL, 0};
 }
 
+/* The MTA's port counts. What a PROXY header tells is the proxy's, which may be another of the
+ * policy's, and of another kind, if the proxy does TLS. */
 static void find_listener(struct session *s, const struct policy *p, const struct flow_told *t)
 {
     static const struct str none = {NULL, 0};
-    session_find_listener(s, p, none, none);
-    if (s->listener)
-        return;
-    /* The proxy's port is none of the policy's; perhaps the one behind it is. */
     uint16_t told = s->server_port;
     s->server_port = t->server_port;
     session_find_listener(s, p, none, none);
     s->server_port = told;
+    if (!s->listener)
+        session_find_listener(s, p, none, none);
 }
 
 /* ---- what the opening shows ------------------------------------------------------------ */

@@ -34,7 +34,7 @@ static void add_identity(struct account *a, const struct event *e, struct names 
         s->client = e->client;
     if (!a->client_port)
         a->client_port = (uint16_t)e->client_port;
-    if (!s->server_port)
+    if (!s->server_port && !e->proxy.n) /* else it is the proxy's; the listener's name tells */
         s->server_port = (uint16_t)e->server_port;
     if (!s->host)
         s->host = names_id(names, e->host);

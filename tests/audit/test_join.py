@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -278,6 +279,79 @@ def who_waited_for_a_greeting_is_certain_then(work):
         f"SSL_accept error from {with_port()}: lost connection", f"lost connection after CONNECT from {with_port()}"])
     expect(one(work, log), ["waits-on-implicit-port"], ["log", "tap"], likely=None)
     expect(sessions(work, log, options=["--since", "2026-11-20"])[0], ["waits-on-implicit-port"], ["log", "tap"])
+
+
+@test
+def who_said_nothing_began_no_handshake(work):
+    """Postfix logs a failed handshake of one that only knocked on 465, Sendmail that no mail came: of what, the tap knows."""
+    knock = {"ms": 100, "first_bytes": "nothing", "silent_ms": 100}
+    Journal(work / "journal").tap("00:00.100000", listener="submissions", role="submissions", server_port=465, **knock)
+    log = visit("00:00", "00:00", with_port(), name="postfix/submissions", middle=[
+        f"SSL_accept error from {with_port()}: lost connection", f"lost connection after CONNECT from {with_port()}"])
+    expect(one(work, log), [], ["log", "tap"], likely=None)
+
+
+@test
+def who_said_no_ehlo_did_not_leave_without_tls(work):
+    """The only line that Sendmail has of who knocks on 587."""
+    Journal(work / "journal").tap("00:00.100000", ms=100, first_bytes="nothing", silent_ms=100)
+    line = "sendmail[7]: 6AKA00x000007: bob.example.net [192.0.2.7] did not issue MAIL/EXPN/VRFY/ETRN during connection to submission"
+    expect(one(work, f"Nov 20 10:00:00 mx {line}\n"), [], ["log", "tap"])
+
+
+@test
+def who_looked_on_to_no_end_knows_less(work):
+    """The tap was stopped before the client had said anything: it does not speak against the log."""
+    Journal(work / "journal").tap("00:00.100000", ms=100, first_bytes="nothing", silent_ms=100, ended="stop")
+    line = "sendmail[7]: 6AKA00x000007: bob.example.net [192.0.2.7] did not issue MAIL/EXPN/VRFY/ETRN during connection to submission"
+    expect(one(work, f"Nov 20 10:00:05 mx {line}\n"), ["no-tls-seen"], ["log", "tap"])
+
+
+@test
+def who_is_sure_is_believed(work):
+    """The tap sees an old ClientHello that came to nothing; the log knows that it was for its version."""
+    Journal(work / "journal").tap("00:05.100000", "handshake-version", likely=["handshake-version"], tls_mode="starttls", first_bytes="smtp",
+                                  handshake="left", commands=["EHLO", "STARTTLS"], tls_offered_highest="TLSv1")
+    refused = [f"SSL_accept error from {with_port()}: -1", "warning: TLS library problem: error:0A000102:SSL routines::unsupported "
+               "protocol:ssl/statem/statem_srvr.c:1657:", f"lost connection after STARTTLS from {with_port()}"]
+    counts = "ehlo=1 starttls=0/1 commands=1/2"
+    expect(one(work, visit("00:00", "00:05", with_port(), counts=counts, middle=refused)), ["handshake-version"], ["log", "tap"], likely=None)
+    other = [refused[0], refused[1].replace("unsupported protocol", "no suitable signature algorithm"), refused[2]]
+    expect(one(work, visit("00:00", "00:05", with_port(), counts=counts, middle=other)), ["handshake-version"], ["log", "tap"],
+           likely=["handshake-version"])
+    expect(one(work, ""), ["handshake-version"], ["tap"], likely=["handshake-version"])
+
+
+@test
+def a_login_makes_a_likely_password_certain(work):
+    """AUTH LOGIN: whether a password followed, the tap does not look; the log has the login."""
+    Journal(work / "journal").tap("00:05.100000", "cleartext-auth", likely=["cleartext-auth"], tls_mode="cleartext", first_bytes="smtp",
+                                  sasl_method="LOGIN", commands=["EHLO", "AUTH"], ended="seen")
+    expect(one(work, visit("00:00", "00:05", with_port(), counts="ehlo=1 auth=1 quit=1 commands=3")), ["cleartext-auth"], ["log", "tap"],
+           likely=None)
+
+
+@test
+def a_password_in_clear_text_is_the_word_for_it(work):
+    """Refused, it has crossed the network all the same; that TLS was missing goes without saying."""
+    Journal(work / "journal").tap("00:05.100000", "cleartext-auth", tls_mode="cleartext", first_bytes="smtp", sasl_method="PLAIN",
+                                  commands=["EHLO", "AUTH"], ended="seen")
+    expect(one(work, visit("00:00", "00:05", with_port(), counts="ehlo=1 auth=0/1 quit=1 commands=2/3")), ["cleartext-auth"], ["log", "tap"])
+
+
+@test
+def behind_a_proxy_the_name_of_the_listener_joins(work):
+    """The header has the proxy's port, which may be another's of the policy, or nobody's."""
+    (work / "policy.yaml").write_text("listeners:\n  - {names: [submission], port: 587, role: submission}\n"
+                                      "  - {names: [proxied], port: 10587, role: submission}\n")
+    log = knocked("00:00", "00:05", name="postfix/proxied")
+    for port in (587, 4711):
+        journal = Journal(work / "journal").hello("00:05.100000", listener="proxied", server_port=port, proxy_address="192.0.2.200")
+        expect(one(work, log, config=work / "policy.yaml"), ["implicit-tls-on-starttls-port"], ["log", "tap"], port=10587)
+        expect(one(work, "", config=work / "policy.yaml"), ["implicit-tls-on-starttls-port"], ["tap"], port=10587)
+        shutil.rmtree(journal.path)
+    Journal(work / "journal").decision("policyd", "00:04.000000", listener="proxied", server_port=4711, tls=False, auth=False)
+    expect(one(work, log, config=work / "policy.yaml"), ["tls-required", "auth-required"], ["log", "policyd"], port=10587)
 
 
 @test

@@ -51,7 +51,6 @@ PLACES = {
     "2525": Modern("alternate", 2525, SUBMISSION),
     "465": Modern("submissions", 465, SUBMISSIONS),
 }
-PROXY_PORT = 587                    # the proxy's own, as its header says
 PROXIED, SHARED = ("587 proxied",), ("587 shared",)
 LISTENERS = {mta: [each for each in PLACES.values() if each.only in ("", mta)] for mta in MTA_NAMES}
 
@@ -257,15 +256,15 @@ def scenes(expected):
     return found
 
 
-def header(scene, number):
-    """Gives the client an address behind a proxy; the header that says so, as a line of a script."""
+def header(scene, number, port):
+    """Gives the client an address behind a proxy; the header that says so, as a line of a script. port: the proxy's."""
     version = int(scene.way[-1])
     client, server = BEHIND_A_PROXY[version] + number, BEHIND_A_PROXY[version] + 0xfe
-    scene.address, scene.port, scene.server_port = str(client), 40000 + number, PROXY_PORT
+    scene.address, scene.port, scene.server_port = str(client), 40000 + number, port
     if version == 1:
-        return f"PROXY TCP4 {client} {server} {scene.port} {PROXY_PORT}"
+        return f"PROXY TCP4 {client} {server} {scene.port} {port}"
     # PROXY over TCP6: two addresses, two ports
-    told = client.packed + server.packed + scene.port.to_bytes(2, "big") + PROXY_PORT.to_bytes(2, "big")
+    told = client.packed + server.packed + scene.port.to_bytes(2, "big") + port.to_bytes(2, "big")
     binary = b"\r\n\r\n\0\r\nQUIT\n" + b"\x21\x21" + len(told).to_bytes(2, "big") + told
     return "SEND " + "".join(f"\\x{byte:02x}" for byte in binary)
 
@@ -289,7 +288,7 @@ class Theatre(MTAs):
             scene.source = SHARED_ADDRESS
         script = scene.script
         if scene.place in PROXIED:
-            script = [header(scene, number), *script]
+            script = [header(scene, number, self.port(scene.mta, "submission")), *script]
         case = Client(host, scene.source, act.version, act.cipher)
         target = smtp.Target(port, {"server": self.certificates[act.believes]}, {})
 

@@ -311,9 +311,13 @@ static void test_wrong_mode(void **state)
         {25, {"{hello}"}, ENDED_RST, "implicit implicit-tls-on-starttls-port"},
         {587, {"{hello}"}, ENDED_IDLE, "implicit implicit-tls-on-starttls-port"},
         {587, {"{half}"}, ENDED_FIN, "implicit implicit-tls-on-starttls-port"},
-        /* Behind EHLO it is the same. Not behind STARTTLS, where the server has thrown EHLO away. */
+        /* Behind EHLO it is the same. Not behind STARTTLS, where the server has thrown EHLO away.
+         */
         {587, {EHLO, "{hello}"}, ENDED_FIN, "cleartext implicit-tls-on-starttls-port"},
-        {25, {EHLO, "{hello}", "{alert 70}"}, ENDED_SEEN, "cleartext implicit-tls-on-starttls-port"},
+        {25,
+         {EHLO, "{hello}", "{alert 70}"},
+         ENDED_SEEN,
+         "cleartext implicit-tls-on-starttls-port"},
         {587, {EHLO "STARTTLS\r\n" EHLO, "{hello}", "{done}"}, ENDED_SEEN, "starttls"},
         /* What OpenSSL says to a greeting in clear text. */
         {587, {"{hello}", "{alert 70}"}, ENDED_SEEN, "implicit implicit-tls-on-starttls-port"},
@@ -476,6 +480,9 @@ static void test_proxies(void **state)
          ENDED_FIN,
          "implicit",
          .proxied = true},
+        /* But not which of two that the policy names: the MTA's own counts, where the proxy does
+           TLS. */
+        {588, {HEADER "465\r\n" EHLO}, ENDED_FIN, "cleartext", .proxied = true},
         {587,
          {"PROXY UNKNOWN\r\n" EHLO},
          ENDED_FIN,
