@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon on the loopback: real connections, the rights that it has left, reload and end."""
+import contextlib
 import os
 import re
 import signal
@@ -27,7 +28,7 @@ class Listener:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            with connection:
+            with connection, contextlib.suppress(OSError):
                 for line in self.lines:
                     connection.sendall(line)
                     if not connection.recv(4096):
@@ -35,7 +36,7 @@ class Listener:
 
     def talk(self, *parts):
         """Says each part when something was heard; returns our port."""
-        with socket.create_connection(("127.0.0.1", self.port)) as client:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:
             for part in parts:
                 client.recv(4096)
                 client.sendall(part)
@@ -65,8 +66,9 @@ def a_real_connection():
     server = Listener(*SMTP)
     with Tap((free_port(), server.port, free_port())) as tap:
         line = play(tap, server, b"EHLO client.test\r\n", b"QUIT\r\n")
-        same([line["finding"], line["commands"], line["helo_name"], line["server_port"], line["ended"]],
-             ["closed-before-starttls", ["EHLO", "QUIT"], "client.test", server.port, "fin"], "the session")
+        same([line["finding"], line["commands"], line["helo_name"], line["server_port"]],
+             ["closed-before-starttls", ["EHLO", "QUIT"], "client.test", server.port], "the session")
+        expect(line["ended"] in ("fin", "rst"), line)      # RST: the server's last line was not read
         line = play(tap, server, b"EHLO client.test\r\n", b"STARTTLS\r\n", pcap.hello(pad=1200))
         same([line["finding"], line["tls_mode"], line["tls_offered_highest"]], ["handshake-unknown", "starttls", "TLSv1.3"],
              "the session")

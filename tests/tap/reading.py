@@ -2,9 +2,9 @@
 """Captures that are read: what was sent comes out the same, however it was cut, packed and ordered."""
 import os
 import random
-import resource
 import struct
 import subprocess
+import sys
 import tempfile
 
 import pcap
@@ -45,11 +45,11 @@ def compare(line, expected):
 @test
 def every_field():
     """a session with STARTTLS: every field of its line"""
-    line = session(read(pcap.pcap(starttls().packets)), event="session", src="mailreeve-tap", ts="2026-11-21T03:15:00.209000Z",
+    line = session(read(pcap.pcap(starttls().packets)), event="session", src="mailreeve-tap", ts="2026-11-21T03:15:00.205000Z",
                    silent_ms=52)
     compare(line, RIGHT)
     expect(len(line["key"]) == 16 and len(line["ja4"]) == 36 and line["ja4"].startswith("t13d"), "key or ja4 is wrong")
-    same(line["duration_ms"], 209, "duration_ms")
+    same(line["duration_ms"], 205, "duration_ms")
 
 
 @test
@@ -57,7 +57,7 @@ def nothing_found():
     """text: a session with nothing found is a number only"""
     shown = text(pcap.pcap(starttls().packets))
     expect("TIME" not in shown and "192.0.2" not in shown, shown)
-    same([number(shown, "packets"), number(shown, "connections"), number(shown, "with something found")], [18, 1, 0], "numbers")
+    same([number(shown, "packets"), number(shown, "connections"), number(shown, "with something found")], [14, 1, 0], "numbers")
 
 
 @test
@@ -134,7 +134,7 @@ def segmentation():
     """a ClientHello in segments and records of any size is the same one"""
     for segment in (1, 7, 536, 1460, 65000):
         compare(session(read(pcap.pcap(starttls(segment=segment).packets))), RIGHT)
-    for split in (1, 100):
+    for split in (5, 100):
         client = Client(465).open().say(pcap.hello(split=split)).say(pcap.KEY_EXCHANGE).fin()
         session(read(pcap.pcap(client.packets)), handshake="answered", tls_mode="implicit", finding=None,
                 tls_offered=["TLSv1.3", "TLSv1.2"])
@@ -323,7 +323,7 @@ def wrong_use():
         expect(done.stderr and not done.stdout, f"{arguments}: {done}")
     done = run("--read", "-", config="tap: {interfaces: eth0}\n")
     same(done.returncode, 78, "exit code")
-    expect(b'did you mean "interface"' in done.stderr, done.stderr)
+    expect(b'unknown key "interfaces"' in done.stderr, done.stderr)
     done = subprocess.run([PROGRAM, "-h"], stdout=subprocess.PIPE, check=False)
     expect(done.returncode == 0 and b"--read FILE" in done.stdout, done)
     with open("/dev/full", "wb") as full:
@@ -344,44 +344,40 @@ def malformed_packets():
     shown = text(pcap.pcap([(n / 100, p) for n, p in enumerate(packets)] + starttls(began=5).packets))
     wanted = {"malformed: ip-header": 1, "malformed: ip-length": 3, "malformed: tcp-header": 1, "malformed: ip-version": 1,
               "malformed: ip-extensions": 1, "fragments of IP packets, which are not put together": 1, "not TCP": 1,
-              "connections": 1, "packets": 27}
+              "connections": 1, "packets": 23}
     same({what: number(shown, what) for what in wanted}, wanted, "the numbers")
 
 
 # ---- floods ----
 
-def spent(capture, **options):
+def spent(capture):
     """(most memory in MB, what it wrote)"""
     with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
         file.write(capture)
         file.flush()
-        pid = os.posix_spawn(PROGRAM, [PROGRAM, "--read", file.name, "-c", "/dev/null"], os.environ,
-                             file_actions=[(os.POSIX_SPAWN_OPEN, 1, file.name + ".out", os.O_WRONLY | os.O_CREAT, 0o600)])
-        _, status, used = os.wait4(pid, 0)
-        with open(file.name + ".out") as out:
-            written = out.read()
-        os.unlink(file.name + ".out")
-    same(os.waitstatus_to_exitcode(status), 0, "exit code")
-    return used.ru_maxrss / 1024, written
+        # A process of its own in between: what counts as most begins with what the parent has.
+        code = ("import resource,subprocess,sys\nd=subprocess.run(sys.argv[1:])\n"
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,file=sys.stderr)\nsys.exit(d.returncode)")
+        done = subprocess.run([sys.executable, "-c", code, PROGRAM, "--read", file.name, "-c", "/dev/null"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False)
+    same(done.returncode, 0, f"exit code ({done.stderr})")
+    return int(done.stderr.splitlines()[-1]) / 1024, done.stdout
 
 
 def flood(count):
     """SYNs from as many addresses."""
-    head, rest = b"", []
-    for n in range(count):
-        packet = pcap.ip4(f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}", pcap.SERVER, pcap.tcp(1024 + n % 60000, 587, n, SYN))
-        rest.append((n * 1e-5, packet))
-    return head, rest
+    return [(n * 1e-5, pcap.ip4(f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}", pcap.SERVER, pcap.tcp(1024 + n % 60000, 587, n, SYN)))
+            for n in range(count)]
 
 
 @test
 def syn_flood():
     """100,000 half-open connections: memory is bounded, the numbers are true, who was there is still there"""
     early = Client(587).open()
-    _, syns = flood(100_000)
-    packets = early.packets + [(at + 0.1, packet) for at, packet in syns]
+    packets = early.packets + [(at + 0.1, packet) for at, packet in flood(100_000)]
+    opening = list(early.packets)
     late = early.wait(2).say(EHLO).fin().packets[2:]
-    calm, _ = spent(pcap.pcap(early.packets[:2] + late))
+    calm, _ = spent(pcap.pcap(opening + late))
     most, shown = spent(pcap.pcap(packets + late))
     wanted = {"packets": 100_000 + 4, "connections": 1, "attempts that came to no connection": 100_000, "closed-before-starttls": 1}
     same({what: number(shown, what) for what in wanted}, wanted, "the numbers")
@@ -402,7 +398,8 @@ def greedy_flood():
     most, shown = spent(pcap.pcap(packets))
     same(number(shown, "connections"), 20_000, "connections")
     note(f"{most:.0f} MB at most")
-    expect(most < 150, f"{most:.0f} MB")
+    sanitized = 4 if "asan" in PROGRAM or "tsan" in PROGRAM else 1
+    expect(most < 80 * sanitized, f"{most:.0f} MB")
 
 
 @test
