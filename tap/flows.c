@@ -147,8 +147,9 @@ static const bool closes[ENDEDS] = {
 
 static void end(struct flows *f, struct flow *x, enum flow_ended ended, int64_t at_us)
 {
-    if (x->pending.count && ended != ENDED_SEEN) {
-        ended = ENDED_GAP; /* what was kept never came to be read */
+    bool missing = x->pending.count || (x->fin && seq_before(x->next_seq, x->fin_seq));
+    if (missing && ended != ENDED_SEEN) {
+        ended = ENDED_GAP; /* what is behind it never came to be read */
         if (x->opening)
             opening_gap(x->opening);
     }
