@@ -224,12 +224,11 @@ class Scene:
             tls, http = line in ("TLS", "HELLO", STARTTLS), word == "GET"
             if tls or http or word in ("AUTH", "MAIL"):
                 break
-        verbs = [verb for verb, _ in said]
-        told = dict(said)
+        verbs, told = [verb for verb, _ in said], dict(said)
+        clear = "starttls" if verbs[-1:] == ["STARTTLS"] else "cleartext"
         seen = {"first_bytes": "smtp" if said else "http" if http else "tls" if tls else "nothing",
-                "tls_mode": "starttls" if verbs[-1:] == ["STARTTLS"] else "cleartext" if said else "implicit" if tls else None,
-                "commands": verbs or None, "helo_name": told.get("EHLO"), "sasl_method": told.get("AUTH"),
-                "client_software": self.act.software}
+                "tls_mode": clear if said else "implicit" if tls else None, "commands": verbs or None,
+                "helo_name": told.get("EHLO"), "sasl_method": told.get("AUTH"), "client_software": self.act.software}
         if tls:
             newest = self.act.version or ("TLSv1.2" if self.act.cipher else "TLSv1.3")
             seen.update(tls_offered_highest=newest, tls_sni=certs.HOST)
@@ -248,12 +247,12 @@ class Scene:
 
 def scenes(expected):
     """All that is to be played, those that wait longest first."""
-    found = []
+    everything = []
     for mta, situation, place in sorted(expected, key=lambda row: list(ACTS).index(row[1])):
         ways = [f"PROXY {version}" for version in BEHIND_A_PROXY] if place in PROXIED else [""]
         ways += ["IPv6"] * (HAVE_IPV6 and place in ACTS[situation].ipv6)
-        found += [Scene(mta, situation, place, way) for way in ways]
-    return found
+        everything += [Scene(mta, situation, place, way) for way in ways]
+    return everything
 
 
 def header(scene, number, port):

@@ -137,7 +137,7 @@ class MTAs:
             sendmail.command(SASLPASSWD, "-p", "-c", "-f", sendmail.folder / "users", "-u", realm, name, input=PASSWORD)
 
     def look_on(self, monitors=NOBODY, proxied=()):
-        """Start a mailreeve-tap for each of the MTAs, as if it had the machine for itself; what it is told is in `policy`."""
+        """Start a mailreeve-tap for each of the MTAs, as if it had the machine to itself; `policy` is what it is told."""
         self.policy = {mta: Policy(self.workshop, f"mailreeve-{mta}", listeners, monitors, proxied)
                        for mta, listeners in self.listeners.items()}
         self.tap = {mta: Wiretap(self.workshop, policy) for mta, policy in self.policy.items()}

@@ -81,7 +81,8 @@ def main(words):
         events = {mta: by_client(both.tap[mta].session_events()) for mta in MTAS}
         logs = {mta: both.mta[mta].logged() for mta in MTAS}
         written = {mta: logs[mta] + both.tap[mta].written() for mta in MTAS}
-        joined = {mta: client_reports.audit_both(logs[mta], both.policy[mta].file, both.policy[mta].journal) for mta in MTAS}
+        joined = {mta: client_reports.audit_both(logs[mta], policy.file, policy.journal)
+                  for mta, policy in both.policy.items()}
     logs = {mta: stand.as_one_port(log) for mta, log in logs.items()}
     if recording:
         for mta in MTAS:
