@@ -63,6 +63,8 @@ static bool make_room(struct opening *o)
 
 static void drop(struct opening_buffer *b, size_t n)
 {
+    if (n == 0)
+        return;
     memmove(b->bytes, b->bytes + n, b->n - n);
     explicit_bzero(b->bytes + (b->n - n), n);
     b->n -= (uint32_t)n;
@@ -88,10 +90,15 @@ static bool opening_proxy(struct opening *o, struct str bytes, size_t *used)
 
 /* Each can tell within OPENING_BUFFER bytes. */
 static opening_step *const steps[PHASES] = {
-    [PHASE_PROXY] = opening_proxy,         [PHASE_FIRST] = opening_command,
-    [PHASE_COMMAND] = opening_command,     [PHASE_STARTTLS] = opening_command,
-    [PHASE_LONG_LINE] = opening_long_line, [PHASE_MECHANISM] = opening_mechanism,
-    [PHASE_RESPONSE] = opening_response,   [PHASE_HELLO] = opening_hello,
+    [PHASE_PROXY] = opening_proxy,
+    [PHASE_FIRST] = opening_command,
+    [PHASE_COMMAND] = opening_command,
+    [PHASE_STARTTLS] = opening_command,
+    [PHASE_REST_OF_LINE] = opening_rest_of_line,
+    [PHASE_MECHANISM] = opening_mechanism,
+    [PHASE_NO_MECHANISM] = opening_no_mechanism,
+    [PHASE_RESPONSE] = opening_response,
+    [PHASE_HELLO] = opening_hello,
     [PHASE_RECORDS] = opening_record,
 };
 

@@ -11,15 +11,16 @@
 #include "core/wire/opening.h"
 
 enum opening_phase {
-    PHASE_PROXY,     /* a PROXY header is due */
-    PHASE_FIRST,     /* the first word of a client, or a ClientHello */
-    PHASE_COMMAND,   /* a command, and only that */
-    PHASE_STARTTLS,  /* behind STARTTLS: a ClientHello, or a command if it was refused */
-    PHASE_LONG_LINE, /* in a line that is too long, up to its end */
-    PHASE_MECHANISM, /* behind AUTH */
-    PHASE_RESPONSE,  /* behind the mechanism */
-    PHASE_HELLO,     /* in a ClientHello */
-    PHASE_RECORDS,   /* behind it: headers of records, and the two bytes of an alert */
+    PHASE_PROXY,        /* a PROXY header is due */
+    PHASE_FIRST,        /* the first word of a client, or a ClientHello */
+    PHASE_COMMAND,      /* a command, and only that */
+    PHASE_STARTTLS,     /* behind STARTTLS: a ClientHello, or a command if it was refused */
+    PHASE_REST_OF_LINE, /* of one that is not looked at */
+    PHASE_MECHANISM,    /* behind AUTH */
+    PHASE_NO_MECHANISM, /* in a word that is not a known one */
+    PHASE_RESPONSE,     /* behind the mechanism */
+    PHASE_HELLO,        /* in a ClientHello */
+    PHASE_RECORDS,      /* behind it: headers of records, and the two bytes of an alert */
     PHASES
 };
 
@@ -40,7 +41,7 @@ struct opening_buffer {
 typedef bool opening_step(struct opening *o, struct str bytes, size_t *used);
 
 opening_step opening_command; /* PHASE_FIRST, PHASE_COMMAND, PHASE_STARTTLS */
-opening_step opening_long_line, opening_mechanism, opening_response;
+opening_step opening_rest_of_line, opening_mechanism, opening_no_mechanism, opening_response;
 opening_step opening_hello, opening_record;
 
 /* What is unread of a command when the client has closed. */

@@ -3,8 +3,7 @@
 #include "core/wire/opening_internal.h"
 
 enum {
-    WORD_MAX = 8,       /* bytes of the longest verb or method below */
-    MECHANISM_MAX = 20, /* RFC 4422 3.1 */
+    WORD_MAX = 8, /* bytes of the longest verb, and of the longest method below */
 };
 
 static const char *const http_methods[] = {
@@ -184,58 +183,59 @@ static bool empty_line(struct opening *o)
     }
 }
 
+/* What is not known is counted, and not kept until its line ends. */
+static bool unknown_line(struct opening *o)
+{
+    opening_go(o, PHASE_REST_OF_LINE);
+    return count_unknown(o);
+}
+
 /* The line has not ended: more of it may come, or it is too long. */
-static bool unended(struct opening *o, struct str bytes, size_t *used)
+static bool unended(struct opening *o, struct str bytes)
 {
     if (bytes.n < OPENING_LINE)
         return false;
     if (o->first == FIRST_NOTHING)
         o->first = FIRST_OTHER;
-    *used = bytes.n;
-    opening_go(o, PHASE_LONG_LINE);
-    return count_unknown(o);
+    return unknown_line(o);
 }
 
-bool opening_long_line(struct opening *o, struct str bytes, size_t *used)
+bool opening_rest_of_line(struct opening *o, struct str bytes, size_t *used)
 {
     const char *end = memchr(bytes.p, '\n', bytes.n);
     *used = end ? (size_t)(end - bytes.p) + 1 : bytes.n;
     return end ? opening_go(o, PHASE_COMMAND) : true;
 }
 
-static bool whole_line(struct opening *o, struct word w, struct str text)
+static bool whole_line(struct opening *o, enum opening_verb verb, struct str argument)
 {
-    if (w.kind != WORD_VERB)
-        return count_unknown(o);
-    struct str argument = behind(text, w.n);
     if (argument.n && argument.p[argument.n - 1] == '\r')
         argument.n--;
-    if (does[w.verb])
-        does[w.verb](o, str_trim(argument));
-    return count_verb(o, w.verb);
+    if (does[verb])
+        does[verb](o, str_trim(argument));
+    return count_verb(o, verb);
 }
 
-static bool command_line(struct opening *o, struct str bytes, size_t *used)
+/* `before`: bytes in front of the verb. */
+static bool verb_line(struct opening *o, struct word w, struct str bytes, size_t before,
+                      size_t *used)
 {
-    struct str text = without_blanks(bytes);
-    size_t skipped = bytes.n - text.n;
-    struct word w = first_word(text);
-    if (w.kind == WORD_VERB && ends[w.verb]) {
+    if (ends[w.verb]) {
         count_verb(o, w.verb);
         return opening_over(o);
     }
-    if (w.kind == WORD_VERB && w.verb == VERB_AUTH) {
-        count_verb(o, w.verb);
+    if (w.verb == VERB_AUTH) {
         o->mechanism = "";
-        *used = skipped + w.n;
-        return opening_go(o, PHASE_MECHANISM);
+        *used = before + w.n;
+        opening_go(o, PHASE_MECHANISM);
+        return count_verb(o, w.verb);
     }
     const char *end = memchr(bytes.p, '\n', bytes.n < OPENING_LINE ? bytes.n : OPENING_LINE);
     if (!end)
-        return unended(o, bytes, used);
+        return unended(o, bytes);
     *used = (size_t)(end - bytes.p) + 1;
-    text.n = *used - 1 - skipped;
-    return whole_line(o, w, text);
+    bytes.n = *used - 1;
+    return whole_line(o, w.verb, behind(bytes, before + w.n));
 }
 
 static bool first_of_client(struct opening *o, struct word w)
@@ -273,7 +273,7 @@ bool opening_command(struct opening *o, struct str bytes, size_t *used)
     }
     struct str text = without_blanks(bytes);
     if (text.n == 0)
-        return unended(o, bytes, used);
+        return unended(o, bytes);
     if (text.p[0] == '\n') {
         *used = bytes.n - text.n + 1;
         return empty_line(o);
@@ -282,12 +282,14 @@ bool opening_command(struct opening *o, struct str bytes, size_t *used)
         return garbage(o);
     struct word w = first_word(text);
     if (w.kind == WORD_MORE)
-        return unended(o, bytes, used);
+        return unended(o, bytes);
     if (phase == PHASE_FIRST)
         return first_of_client(o, w);
     if (phase == PHASE_STARTTLS)
         return first_after_starttls(o, w);
-    return command_line(o, bytes, used);
+    if (w.kind != WORD_VERB)
+        return unknown_line(o);
+    return verb_line(o, w, bytes, bytes.n - text.n, used);
 }
 
 /* A verb that nothing follows is whole now; of an argument nobody knows that. */
@@ -328,22 +330,38 @@ static const char *mechanism_name(struct str s)
     return "";
 }
 
+static bool begins_mechanism(struct str s)
+{
+    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+        if (s.n <= strlen(mechanisms[i]) && str_eq_nocase(s, (struct str){mechanisms[i], s.n}))
+            return true;
+    return false;
+}
+
+/* A password may stand in its place: what begins no known name is not kept. */
 bool opening_mechanism(struct opening *o, struct str bytes, size_t *used)
 {
     if (skip_blanks(bytes, used))
         return true;
-    size_t n = 0;
-    while (n < bytes.n && n <= MECHANISM_MAX && !delimiter(bytes.p[n]))
-        n++;
-    if (n > MECHANISM_MAX)
+    struct str word = {bytes.p, 0};
+    while (word.n < bytes.n && !delimiter(bytes.p[word.n]))
+        word.n++;
+    bool whole = word.n < bytes.n;
+    if (whole && word.n == 0)
         return opening_over(o);
-    if (n == bytes.n)
+    if (!whole && begins_mechanism(word))
         return false;
-    if (n == 0)
-        return opening_over(o);
-    o->mechanism = mechanism_name((struct str){bytes.p, n});
-    *used = n;
-    return opening_go(o, PHASE_RESPONSE);
+    if (whole)
+        o->mechanism = mechanism_name(word);
+    *used = word.n;
+    return opening_go(o, whole ? PHASE_RESPONSE : PHASE_NO_MECHANISM);
+}
+
+bool opening_no_mechanism(struct opening *o, struct str bytes, size_t *used)
+{
+    while (*used < bytes.n && !delimiter(bytes.p[*used]))
+        ++*used;
+    return *used < bytes.n ? opening_go(o, PHASE_RESPONSE) : true;
 }
 
 /* "=" says that there is one, and that it is empty. */
