@@ -184,6 +184,12 @@ uint32_t event_pid(const struct event *e)
     return e->mta_pid ? (uint32_t)e->mta_pid : instance_pid(e->instance);
 }
 
+/* Names of one length mostly differ at their end. */
+static bool is_name(struct str a, struct str b)
+{
+    return a.n == b.n && a.p[a.n - 1] == b.p[b.n - 1] && memcmp(a.p, b.p, b.n) == 0;
+}
+
 void event_parser_init(struct event_parser *p)
 {
     stamps_init(&p->stamps, 0);
@@ -203,7 +209,7 @@ bool event_parse(struct event_parser *p, const struct journal_line *l, struct ev
     json_scan_init(&scan, l->text);
     while (json_next(&scan, &item) == JSON_ITEM)
         for (size_t i = 0; i < FIELDS; i++)
-            if (str_eq(item.name, fields[i].name))
+            if (is_name(item.name, fields[i].name))
                 take_field(&fields[i], &item, &room, ret);
     ret->kind = kind;
     ret->key = event_key(l->key);

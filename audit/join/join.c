@@ -3,37 +3,16 @@
 
 #include <stdlib.h>
 
-#include "core/table.h"
-#include "audit/join/match.h"
-
-enum { NONE = 0 };
-
-/* What is found by a key is a chain of accounts, the newest first. */
-enum chain { BY_ADDRESS, BY_QUEUE_ID, CHAINS };
-
-/* Accounts without ports are of the gate, and of policyd on an old Postfix; a session may have one
- * of each kind. */
-enum { KEYLESS, KEYED, KINDS };
-
-struct node {
-    struct account account;
-    uint32_t next[CHAINS];
-    bool taken;     /* it is a part of a session that was, or will be told */
-    bool ambiguous; /* a session of the log may be its, or another's */
-};
+#include "audit/join/accounts.h"
 
 struct join {
     struct names *names;
     struct sipkey key;
     struct join_settings settings;
     struct join_counts counts;
-    struct node *nodes; /* from 1 */
-    uint32_t count, room;
-    struct waiting *waiting; /* from 1 */
+    struct accounts accounts;
+    struct waiting *waiting; /* at the end: by address and time */
     uint32_t waiting_count, waiting_room;
-    struct arena arena;
-    /* To the number of a node; waiting_at: of one that waits. */
-    struct table by_key, chains[CHAINS], waiting_at;
 };
 
 struct join *join_new(struct names *names, const struct sipkey *key, const struct join_settings *s)
@@ -42,10 +21,7 @@ struct join *join_new(struct names *names, const struct sipkey *key, const struc
     if (!j)
         return NULL;
     *j = (struct join){.names = names, .key = *key, .settings = *s};
-    table_init(&j->by_key, &j->arena, key);
-    table_init(&j->waiting_at, &j->arena, key);
-    for (int c = 0; c < CHAINS; c++)
-        table_init(&j->chains[c], &j->arena, key);
+    accounts_init(&j->accounts, key, JOIN_ACCOUNTS_MAX);
     return j;
 }
 
@@ -53,12 +29,7 @@ void join_free(struct join *j)
 {
     if (!j)
         return;
-    table_free(&j->by_key);
-    table_free(&j->waiting_at);
-    for (int c = 0; c < CHAINS; c++)
-        table_free(&j->chains[c]);
-    arena_free(&j->arena);
-    free(j->nodes);
+    accounts_free(&j->accounts);
     free(j->waiting);
     free(j);
 }
@@ -68,88 +39,13 @@ const struct join_counts *join_counts(const struct join *j)
     return &j->counts;
 }
 
-static uint32_t number_in(const struct table *t, const void *key, size_t n)
-{
-    return (uint32_t)(uintptr_t)table_get(t, key, n);
-}
-
-static bool put_number(struct table *t, const void *key, size_t n, uint32_t number)
-{
-    return table_put(t, key, n, (void *)(uintptr_t)number);
-}
-
-/* Room for one more behind `count`, of a list from 1 that may have `max`. */
-static bool make_room(void **list, uint32_t count, uint32_t *room, uint32_t max, size_t size)
-{
-    if (count == max)
-        return false;
-    if (count + 1 < *room)
-        return true;
-    uint32_t more = *room ? 2 * *room : 1024;
-    void *grown = realloc(*list, more * size);
-    if (!grown)
-        return false;
-    *list = grown;
-    *room = more;
-    return true;
-}
-
-/* ---- events to accounts ------------------------------------------------------------------ */
-
-static uint32_t new_node(struct join *j)
-{
-    void *list = j->nodes;
-    bool ok = make_room(&list, j->count, &j->room, JOIN_ACCOUNTS_MAX, sizeof *j->nodes);
-    j->nodes = list;
-    if (!ok)
-        return NONE;
-    memset(&j->nodes[++j->count], 0, sizeof *j->nodes);
-    j->counts.accounts++;
-    return j->count;
-}
-
-/* Puts an account into a chain, once. */
-static bool enchain(struct join *j, enum chain c, const void *key, size_t n, uint32_t at)
-{
-    uint32_t first = number_in(&j->chains[c], key, n);
-    if (first == at || j->nodes[at].next[c] != NONE)
-        return true;
-    j->nodes[at].next[c] = first;
-    return put_number(&j->chains[c], key, n, at);
-}
-
-static uint32_t find_account(const struct join *j, const struct event *e, uint32_t pid)
-{
-    if (e->key) {
-        uint32_t i = number_in(&j->by_key, &e->key, sizeof e->key);
-        return i != NONE && match_event(&j->nodes[i].account, e) ? i : NONE;
-    }
-    uint32_t i =
-        e->client.bits ? number_in(&j->chains[BY_ADDRESS], &e->client, sizeof e->client) : NONE;
-    while (i != NONE && !match_process(&j->nodes[i].account, e, pid))
-        i = j->nodes[i].next[BY_ADDRESS];
-    return i;
-}
-
 uint32_t join_event(struct join *j, const struct event *e)
 {
-    uint32_t at = find_account(j, e, event_pid(e));
-    bool ok = true;
+    uint32_t number = accounts_add(&j->accounts, e, j->names);
     j->counts.events++;
-    if (at == NONE) {
-        at = new_node(j);
-        ok = at != NONE && (!e->key || put_number(&j->by_key, &e->key, sizeof e->key, at));
-    }
-    if (ok) {
-        struct account *a = &j->nodes[at].account;
-        account_add(a, e, j->names);
-        if (a->seen.client.bits)
-            ok = enchain(j, BY_ADDRESS, &a->seen.client, sizeof a->seen.client, at);
-        if (ok && a->queue_id > NAMES_MORE)
-            ok = enchain(j, BY_QUEUE_ID, &a->queue_id, sizeof a->queue_id, at);
-    }
-    j->counts.overflow += !ok;
-    return ok ? at : NONE;
+    j->counts.accounts = j->accounts.count;
+    j->counts.overflow += number == ACCOUNT_NONE;
+    return number;
 }
 
 /* ---- telling ------------------------------------------------------------------------------ */
@@ -164,9 +60,9 @@ static void name_user(struct join *j, struct account *a)
         a->seen.failed_user = sessions_user_hash(&j->key, names_text(j->names, user));
 }
 
-static void add_account(struct join *j, struct waiting *to, uint32_t at)
+static void add_account(struct join *j, struct waiting *to, uint32_t number)
 {
-    struct node *n = &j->nodes[at];
+    struct account_node *n = accounts_at(&j->accounts, number);
     const struct account *a = &n->account;
     n->taken = true;
     name_user(j, &n->account);
@@ -215,13 +111,13 @@ static void tell(struct join *j, const struct waiting *w, const uint32_t *accoun
 /* Accounts of one kind that a session may have. */
 struct candidates {
     uint32_t certain[JOIN_OF_ONE];
-    unsigned certain_count, perhaps_count;
-    uint32_t perhaps; /* one of them */
+    unsigned certain_count, perhaps_count; /* of the latter, up to two */
+    uint32_t perhaps;
 };
 
 struct search {
     struct join *join;
-    const struct waiting *session;
+    struct waiting *session;
     const struct log_listeners *listeners; /* NULL: their ports are not known yet */
     struct candidates of[KINDS];
 };
@@ -245,36 +141,45 @@ static bool on_its_port(const struct search *s, const struct account *a, const s
            is_called(on->listener, names_text(s->join->names, a->seen.listener));
 }
 
-static void weigh(struct search *s, uint32_t at)
+static bool take_certain(void *context, uint32_t number)
 {
-    const struct node *n = &s->join->nodes[at];
-    struct candidates *c = &s->of[n->account.key ? KEYED : KEYLESS];
-    enum likeness like = n->taken ? ANOTHER : match_session(&n->account, s->session);
+    struct search *s = context;
+    const struct account_node *n = accounts_at(&s->join->accounts, number);
+    struct candidates *c = &s->of[account_kind(&n->account)];
+    if (n->taken || match_session(&n->account, s->session) != CERTAIN)
+        return true;
     for (unsigned i = 0; i < c->certain_count; i++)
-        if (c->certain[i] == at)
-            return;
-    if (like == CERTAIN && c->certain_count < JOIN_OF_ONE) {
-        c->certain[c->certain_count++] = at;
-    } else if (like == PERHAPS && on_its_port(s, &n->account, s->session)) {
-        c->perhaps = at;
-        c->perhaps_count++;
-    }
+        if (c->certain[i] == number)
+            return true;
+    if (c->certain_count < JOIN_OF_ONE)
+        c->certain[c->certain_count++] = number;
+    return true;
+}
+
+static bool take_perhaps(void *context, uint32_t number)
+{
+    struct search *s = context;
+    const struct account_node *n = accounts_at(&s->join->accounts, number);
+    struct candidates *c = &s->of[account_kind(&n->account)];
+    if (n->taken || match_session(&n->account, s->session) != PERHAPS ||
+        !on_its_port(s, &n->account, s->session))
+        return true;
+    c->perhaps = number;
+    return ++c->perhaps_count < 2;
 }
 
 static void search(struct search *s)
 {
-    const struct join *j = s->join;
     const struct waiting *w = s->session;
-    uint32_t at = w->queue_id > NAMES_MORE
-                      ? number_in(&j->chains[BY_QUEUE_ID], &w->queue_id, sizeof w->queue_id)
-                      : NONE;
-    for (; at != NONE; at = j->nodes[at].next[BY_QUEUE_ID])
-        weigh(s, at);
-    at = w->seen.client.bits
-             ? number_in(&j->chains[BY_ADDRESS], &w->seen.client, sizeof w->seen.client)
-             : NONE;
-    for (; at != NONE; at = j->nodes[at].next[BY_ADDRESS])
-        weigh(s, at);
+    int64_t from_us, to_us;
+    accounts_exact(&s->join->accounts, w, take_certain, s);
+    match_span(w->begun_us, w->first_us, w->last_us, &from_us, &to_us);
+    for (int k = 0; k < KINDS && w->seen.client.bits; k++) {
+        struct candidates *c = &s->of[k];
+        if (!c->certain_count &&
+            !accounts_near(&s->join->accounts, &w->seen.client, k, from_us, to_us, take_perhaps, s))
+            c->perhaps_count = 2; /* among so many nothing can be told */
+    }
 }
 
 static bool is_settled(const struct candidates *c)
@@ -288,25 +193,47 @@ static bool awaits_name(const struct search *s)
     const struct candidates *c = &s->of[KEYLESS];
     bool awaits = false;
     for (unsigned i = 0; s->join->settings.user_of && i < c->certain_count; i++)
-        awaits |= s->join->nodes[c->certain[i]].account.hashed_user != 0;
+        awaits |= accounts_at(&s->join->accounts, c->certain[i])->account.hashed_user != 0;
     return awaits;
 }
 
 static bool wait_for_end(struct join *j, const struct waiting *w)
 {
-    void *list = j->waiting;
-    bool ok =
-        make_room(&list, j->waiting_count, &j->waiting_room, JOIN_WAITING_MAX, sizeof *j->waiting);
-    j->waiting = list;
-    if (!ok)
+    if (j->waiting_count == JOIN_WAITING_MAX)
         return false;
-    struct waiting *at = &j->waiting[j->waiting_count + 1];
-    memcpy(at, w, sizeof *at);
-    at->next = number_in(&j->waiting_at, &w->seen.client, sizeof w->seen.client);
-    if (!put_number(&j->waiting_at, &w->seen.client, sizeof w->seen.client, j->waiting_count + 1))
-        return false;
-    j->waiting_count++;
+    if (j->waiting_count == j->waiting_room) {
+        uint32_t room = j->waiting_room ? 2 * j->waiting_room : 256;
+        struct waiting *list = realloc(j->waiting, room * sizeof *list);
+        if (!list)
+            return false;
+        j->waiting = list;
+        j->waiting_room = room;
+    }
+    memcpy(&j->waiting[j->waiting_count++], w, sizeof *w);
     return true;
+}
+
+static bool mark_ambiguous(void *context, uint32_t number)
+{
+    struct search *s = context;
+    struct account_node *n = accounts_at(&s->join->accounts, number);
+    if (!n->taken && match_session(&n->account, s->session) == PERHAPS)
+        n->ambiguous = true;
+    return true;
+}
+
+/* Which account it has is not decided, nor whose these accounts are. */
+static void leave_open(struct search *s)
+{
+    struct join *j = s->join;
+    const struct waiting *w = s->session;
+    int64_t from_us, to_us;
+    match_span(w->begun_us, w->first_us, w->last_us, &from_us, &to_us);
+    for (int k = 0; k < KINDS; k++)
+        if (!is_settled(&s->of[k]))
+            accounts_near(&j->accounts, &w->seen.client, k, from_us, to_us, mark_ambiguous, s);
+    s->session->seen.flags |= SEEN_AMBIGUOUS;
+    j->counts.ambiguous++;
 }
 
 static unsigned all_certain(const struct search *s, uint32_t *ret)
@@ -337,91 +264,118 @@ void join_session(struct join *j, const struct closed_session *c)
     search(&s);
     for (int k = 0; k < KINDS; k++)
         w.settled |= (uint8_t)(is_settled(&s.of[k]) << k);
-    bool settled = is_settled(&s.of[KEYLESS]) && is_settled(&s.of[KEYED]) && !awaits_name(&s);
-    if (settled || !wait_for_end(j, &w))
-        tell(j, &w, certain, all_certain(&s, certain));
+    bool settled = w.settled == (1 << KINDS) - 1 && !awaits_name(&s);
+    if (!settled && wait_for_end(j, &w))
+        return;
+    if (!settled)
+        leave_open(&s);
+    tell(j, &w, certain, all_certain(&s, certain));
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-/* How many sessions of the log that wait may have that account. */
-static unsigned count_rivals(const struct search *s, uint32_t at, int kind)
+static int compare_waiting(const struct waiting *w, const struct addr *client, int64_t first_us)
+{
+    int d = memcmp(&w->seen.client, client, sizeof *client);
+    return d ? d : (w->first_us > first_us) - (w->first_us < first_us);
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+    const struct waiting *a = pa, *b = pb;
+    int d = compare_waiting(a, &b->seen.client, b->first_us);
+    return d ? d : (a->number > b->number) - (a->number < b->number);
+}
+
+/* Has another session of the log, before or behind this one, the same right to that account? */
+static bool has_rival(const struct search *s, uint32_t at, uint32_t number, int kind)
 {
     const struct join *j = s->join;
-    const struct account *a = &j->nodes[at].account;
-    unsigned count = 0;
-    uint32_t i = number_in(&j->waiting_at, &s->session->seen.client, sizeof(struct addr));
-    for (; i != NONE; i = j->waiting[i].next) {
-        const struct waiting *w = &j->waiting[i];
-        count +=
-            !(w->settled & 1 << kind) && match_session(a, w) != ANOTHER && on_its_port(s, a, w);
+    const struct account *a = &accounts_at(&j->accounts, number)->account;
+    const struct waiting *list = j->waiting, *w = &list[at];
+    for (int step = -1; step <= 1; step += 2) {
+        uint32_t looked = 0;
+        for (uint32_t i = at + (uint32_t)step; i < j->waiting_count; i += (uint32_t)step) {
+            if (!addr_eq(&list[i].seen.client, &w->seen.client))
+                break;
+            if (looked++ == ACCOUNTS_LOOK)
+                return true; /* among so many nothing can be told */
+            if (!(list[i].settled & 1 << kind) && match_session(a, &list[i]) != ANOTHER &&
+                on_its_port(s, a, &list[i]))
+                return true;
+        }
     }
-    return count;
+    return false;
 }
 
-static void mark_ambiguous(struct join *j, const struct waiting *w)
+static void end_waiting(struct join *j, uint32_t at, const struct log_listeners *listeners)
 {
-    uint32_t at = number_in(&j->chains[BY_ADDRESS], &w->seen.client, sizeof w->seen.client);
-    for (; at != NONE; at = j->nodes[at].next[BY_ADDRESS])
-        if (!j->nodes[at].taken && match_session(&j->nodes[at].account, w) == PERHAPS)
-            j->nodes[at].ambiguous = true;
-}
-
-static void end_waiting(struct join *j, struct waiting *w, const struct log_listeners *listeners)
-{
+    struct waiting *w = &j->waiting[at];
     struct search s = {.join = j, .session = w, .listeners = listeners};
     uint32_t certain[JOIN_OF_ONE];
+    bool settled = true;
     search(&s);
     for (int k = 0; k < KINDS; k++) {
         struct candidates *c = &s.of[k];
-        if (is_settled(c))
-            continue;
-        if (c->perhaps_count == 1 && count_rivals(&s, c->perhaps, k) == 1) {
+        if (!is_settled(c) && c->perhaps_count == 1 && !has_rival(&s, at, c->perhaps, k))
             c->certain[c->certain_count++] = c->perhaps;
-        } else {
-            w->seen.flags |= SEEN_AMBIGUOUS;
-            mark_ambiguous(j, w);
-        }
+        settled &= is_settled(c);
     }
-    j->counts.ambiguous += (w->seen.flags & SEEN_AMBIGUOUS) != 0;
+    if (!settled)
+        leave_open(&s);
     tell(j, w, certain, all_certain(&s, certain));
 }
 
-/* The one account of the other kind that goes with it; NONE: there is none, or more than one. */
-static uint32_t only_other(const struct join *j, uint32_t at)
+/* The accounts of the other kind that go with one. */
+struct others {
+    const struct join *join;
+    const struct account *account;
+    uint32_t found;
+    unsigned count;
+};
+
+static bool take_other(void *context, uint32_t number)
 {
-    const struct account *a = &j->nodes[at].account;
-    uint32_t found = NONE,
-             i = number_in(&j->chains[BY_ADDRESS], &a->seen.client, sizeof a->seen.client);
-    for (; i != NONE; i = j->nodes[i].next[BY_ADDRESS]) {
-        const struct account *b = &j->nodes[i].account;
-        if (j->nodes[i].taken || !a->key == !b->key ||
-            (a->key ? match_account(b, a) : match_account(a, b)) == ANOTHER)
-            continue;
-        if (found != NONE)
-            return NONE;
-        found = i;
-    }
-    return found;
+    struct others *o = context;
+    const struct account_node *n = accounts_at(&o->join->accounts, number);
+    const struct account *a = o->account, *b = &n->account;
+    if (n->taken || (a->key ? match_account(b, a) : match_account(a, b)) == ANOTHER)
+        return true;
+    o->found = number;
+    return ++o->count < 2;
 }
 
-static void end_account(struct join *j, uint32_t at)
+/* The only one; ACCOUNT_NONE: there is none, or more than one. */
+static uint32_t only_other(struct join *j, uint32_t number)
+{
+    const struct account *a = &accounts_at(&j->accounts, number)->account;
+    struct others o = {.join = j, .account = a};
+    int64_t from_us, to_us;
+    match_span(0, a->first_us, account_over_us(a), &from_us, &to_us);
+    bool all = accounts_near(&j->accounts, &a->seen.client, a->key ? KEYLESS : KEYED, from_us,
+                             to_us, take_other, &o);
+    return all && o.count == 1 ? o.found : ACCOUNT_NONE;
+}
+
+static void end_account(struct join *j, uint32_t number)
 {
     struct waiting none;
-    uint32_t both[2] = {at, NONE};
+    uint32_t both[2] = {number, ACCOUNT_NONE};
     memset(&none, 0, sizeof none);
-    if (j->nodes[at].account.seen.client.bits)
-        both[1] = only_other(j, at);
-    if (both[1] != NONE && only_other(j, both[1]) != at)
-        both[1] = NONE;
-    tell(j, &none, both, 1 + (both[1] != NONE));
+    if (accounts_at(&j->accounts, number)->account.seen.client.bits)
+        both[1] = only_other(j, number);
+    if (both[1] != ACCOUNT_NONE && only_other(j, both[1]) != number)
+        both[1] = ACCOUNT_NONE;
+    tell(j, &none, both, both[1] == ACCOUNT_NONE ? 1 : 2);
 }
 
 void join_end(struct join *j, const struct log_listeners *listeners)
 {
-    for (uint32_t i = 1; i <= j->waiting_count; i++)
-        end_waiting(j, &j->waiting[i], listeners);
-    for (uint32_t i = 1; i <= j->count; i++)
-        if (!j->nodes[i].taken)
+    if (j->waiting_count)
+        qsort(j->waiting, j->waiting_count, sizeof *j->waiting, by_place);
+    for (uint32_t i = 0; i < j->waiting_count; i++)
+        end_waiting(j, i, listeners);
+    for (uint32_t i = 1; i <= j->accounts.count; i++)
+        if (!accounts_at(&j->accounts, i)->taken)
             end_account(j, i);
 }

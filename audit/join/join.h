@@ -10,7 +10,8 @@
  * address, and else likewise.
  *
  * Memory is bounded: JOIN_ACCOUNTS_MAX accounts and JOIN_WAITING_MAX sessions of the log that wait
- * for the end; what finds no place is passed on as it is, or counted. One thread at a time.
+ * for the end. Events that find no place are counted; a session that finds none is told with what
+ * is certain by then, as ambiguous. One thread at a time.
  */
 #ifndef AUDIT_JOIN_H
 #define AUDIT_JOIN_H
@@ -20,7 +21,7 @@
 
 struct join;
 
-enum { JOIN_ACCOUNTS_MAX = 1000 * 1000, JOIN_WAITING_MAX = 200 * 1000, JOIN_OF_ONE = 16 };
+enum { JOIN_ACCOUNTS_MAX = 1000 * 1000, JOIN_WAITING_MAX = 1000 * 1000, JOIN_OF_ONE = 16 };
 
 /* A session, joined or not. `accounts` are numbers of join_account_of(), JOIN_OF_ONE at most. */
 struct joined {

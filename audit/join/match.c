@@ -14,9 +14,19 @@ static int64_t apart(int64_t a, int64_t b)
     return a < b ? b - a : a - b;
 }
 
-static int64_t over_us(const struct account *a)
+int64_t account_over_us(const struct account *a)
 {
     return a->last_us + (a->unfinished ? LASTS_US : 0);
+}
+
+void match_span(int64_t begun_us, int64_t first_us, int64_t last_us, int64_t *ret_from_us,
+                int64_t *ret_to_us)
+{
+    const int64_t slack_us = SLACK_US + US_PER_S;
+    *ret_from_us = begun_us   ? begun_us - slack_us
+                   : first_us ? first_us - LASTS_US - slack_us
+                              : INT64_MIN;
+    *ret_to_us = first_us ? last_us + slack_us : INT64_MAX;
 }
 
 /* Who says when a session began is asked for that. */
@@ -26,7 +36,7 @@ static bool at_same_time(const struct account *a, const struct waiting *w)
         return true; /* the log has no times */
     if (a->begun_us && w->begun_us)
         return apart(a->begun_us, w->begun_us) <= SLACK_US + US_PER_S;
-    return a->first_us <= w->last_us + SLACK_US && over_us(a) + SLACK_US >= w->first_us;
+    return a->first_us <= w->last_us + SLACK_US && account_over_us(a) + SLACK_US >= w->first_us;
 }
 
 enum likeness match_session(const struct account *a, const struct waiting *w)
@@ -49,7 +59,7 @@ enum likeness match_session(const struct account *a, const struct waiting *w)
 enum likeness match_account(const struct account *keyless, const struct account *keyed)
 {
     if (!addr_eq(&keyless->seen.client, &keyed->seen.client) ||
-        keyless->first_us > over_us(keyed) + SLACK_US ||
+        keyless->first_us > account_over_us(keyed) + SLACK_US ||
         keyless->last_us + SLACK_US < keyed->first_us)
         return ANOTHER;
     if (keyless->mta_pid && keyed->mta_pid)

@@ -11,7 +11,6 @@ struct waiting {
     uint64_t number, first_position;
     int64_t first_us, last_us, begun_us;
     uint32_t pid, queue_id; /* queue_id: a number of names.h */
-    uint32_t next;          /* of the same address */
     uint16_t client_port;
     uint8_t settled; /* bits 1 << is_keyed: it has its account, or there is none */
 };
@@ -21,6 +20,14 @@ enum likeness {
     PERHAPS, /* by address and time, and nothing speaks against it */
     CERTAIN  /* by an exact key */
 };
+
+/* The account of a session with these times began between these: events come when it has begun, and
+ * if that is not told (0) it may have been long before the first line. */
+void match_span(int64_t begun_us, int64_t first_us, int64_t last_us, int64_t *ret_from_us,
+                int64_t *ret_to_us);
+
+/* When it was over, or at the latest is. */
+int64_t account_over_us(const struct account *a);
 
 enum likeness match_session(const struct account *a, const struct waiting *w);
 
