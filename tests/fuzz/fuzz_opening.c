@@ -42,7 +42,8 @@ static void check(const struct opening *o)
     must(!(o->proxy_missing && o->proxy.told) && !o->gap);
     must(o->hello_begun || (!o->hello && !o->hello_bad));
     must(!(o->hello && o->hello_bad) && !(o->hello_begun && o->garbage));
-    must(!o->hello_begun || o->first == FIRST_TLS || o->starttls);
+    must(!o->hello_begun || o->first == FIRST_TLS || o->starttls || o->unasked);
+    must(!o->unasked || (o->hello_begun && o->first != FIRST_TLS && !o->starttls));
     must(o->hello || o->fate == FATE_UNKNOWN);
     must(o->fate == FATE_ALERT || o->alert == 0);
     must(o->first != FIRST_HTTP || o->commands == 0);
