@@ -203,7 +203,8 @@ void judge(const struct judge *j, const struct seen *s, int64_t at_us, struct ju
     ret->mode = find_mode(&b);
     tell(&b);
     ask_rules(&b);
-    if (!bench_left_alone(&b))
+    /* What monitors leave behind is no news; that their mail would be refused is. */
+    if (!bench_left_alone(&b) && !policy_is_monitor(j->policy, &s->client))
         bench_detect(&b);
     ret->doubts = bench_doubts(&b);
 }

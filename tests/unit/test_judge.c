@@ -370,12 +370,14 @@ static void test_policy(void **state)
         "  - {names: [balanced], port: 588, role: submission, tls_by: proxy}\n"
         "actions: {handshake-cipher: ignore, auth-required: log}\n"
         "trusted: {networks: [198.51.100.0/24]}\n"
+        "monitors: [203.0.113.2]\n"
         "exceptions:\n"
         "  - {client: [203.0.113.1], allow: [tls-required, closed-before-starttls, "
         "handshake-unknown], until: 2030-01-01, reason: old, owner: me}\n"
         "  - {user: [bob@example.com], allow: cleartext-auth, until: 2020-01-01, "
         "reason: old, owner: me}\n";
 #define OLD "old[203.0.113.1]"
+#define PROBE "probe[203.0.113.2]"
     static const struct example list[] = {
         /* The name is what the administrator says it is, and the session disagrees. */
         {SESSION(MSA, ON(MSA) TLS_13 LOGIN(MSA), "ehlo=1 auth=1 mail=1 commands=3"),
@@ -423,6 +425,13 @@ static void test_policy(void **state)
                  ON("balanced/") "AAAAA1: client=" BOB ", sasl_method=PLAIN, sasl_username=bob\n",
                  "ehlo=1 auth=1 mail=1 commands=3"),
          "unknown -", ACTION_IGNORE, D(PROXY)},
+        /* Monitors knock, which is no news; that their mail would be refused is. */
+        {ON(MSA) "connect from " PROBE "\n" ON(MSA) "disconnect from " PROBE
+                                                    " ehlo=1 quit=1 commands=2\n",
+         "cleartext -", ACTION_IGNORE, 0},
+        {ON(MSA) "connect from " PROBE "\n" ON(MSA) "disconnect from " PROBE
+                                                    " ehlo=1 mail=1 commands=2\n",
+         "cleartext tls-required auth-required", ACTION_REJECT, 0},
     };
     CHECK(list, yaml);
 
