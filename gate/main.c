@@ -31,7 +31,7 @@ struct gate {
     int signals;
     uint64_t files;
     struct scribe *scribe;
-    struct server *server;
+    struct gate_server *server;
 };
 
 /* ---- the command line -------------------------------------------------------- */
@@ -188,9 +188,9 @@ static int set_up(struct gate *g, struct err *e)
     if (g->uid == 0)
         return process_become(g->user, g->uid, g->gid, e); /* which says why not */
     g->files = process_limits();
-    if (g->files <= 2 * SERVER_DESCRIPTORS)
+    if (g->files <= 2 * GATE_DESCRIPTORS)
         return err_set(e, "the limit of open files is %llu; at least %d are needed",
-                       (unsigned long long)g->files, 2 * SERVER_DESCRIPTORS + 1);
+                       (unsigned long long)g->files, 2 * GATE_DESCRIPTORS + 1);
     if (open_socket(g, e) != 0 || catch_signals(g, e) != 0)
         return -1;
     g->scribe = scribe_new(&g->note);
@@ -198,15 +198,15 @@ static int set_up(struct gate *g, struct err *e)
         scribe_open_now(g->scribe, g->uid, g->gid);
     if (process_become(g->user, g->uid, g->gid, e) != 0 || lock_up(e) != 0)
         return -1;
-    const struct server_options o = {
+    const struct gate_server_options o = {
         .listening = g->listening.fd,
         .signals = g->signals,
-        .max_open = g->files - SERVER_DESCRIPTORS,
+        .max_open = g->files - GATE_DESCRIPTORS,
         .text = g->text,
         .refused = refused,
         .context = g->scribe,
     };
-    g->server = server_new(&o, e);
+    g->server = gate_server_new(&o, e);
     return g->server ? 0 : -1;
 }
 
@@ -238,10 +238,10 @@ int main(int argc, char **argv)
         start_scribe(&g);
         log_info("ready");
         sock_notify("READY=1");
-        server_run(g.server);
+        gate_server_run(g.server);
         sock_notify("STOPPING=1");
     }
-    server_free(g.server);
+    gate_server_free(g.server);
     if (g.listens)
         sock_close_all(&g.listening, 1);
     scribe_stop(g.scribe);

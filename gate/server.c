@@ -41,13 +41,13 @@ struct conn {
     int fd;
     uint32_t in_n, out_n;
     char *in;  /* the beginning of a line, AUTH_LINE_MAX of room; NULL: none */
-    char *out; /* what the peer has not read, SERVER_OUT_MAX of room; NULL: none */
+    char *out; /* what the peer has not read, GATE_OUT_MAX of room; NULL: none */
     struct conn *next, **prev;
     struct dialogue dialogue;
 };
 
-struct server {
-    struct server_options o;
+struct gate_server {
+    struct gate_server_options o;
     int epoll;
     struct conn *conns;
     uint64_t open;
@@ -62,7 +62,7 @@ struct server {
 
 /* ---- troubles ------------------------------------------------------------------- */
 
-static void complain(struct server *s, enum trouble t, const char *detail)
+static void complain(struct gate_server *s, enum trouble t, const char *detail)
 {
     int64_t now = clock_us(CLOCK_MONOTONIC);
     if (now < s->said[t].next_us) {
@@ -79,13 +79,13 @@ static void complain(struct server *s, enum trouble t, const char *detail)
 /* ---- connections ---------------------------------------------------------------- */
 
 /* What is looked for on a descriptor; 0 for nothing, to be changed later. */
-static int watch(struct server *s, int how, int fd, uint32_t events, void *what)
+static int watch(struct gate_server *s, int how, int fd, uint32_t events, void *what)
 {
     struct epoll_event e = {.events = events, .data.ptr = what};
     return epoll_ctl(s->epoll, how, fd, &e);
 }
 
-static void pause_accepting(struct server *s, bool pause)
+static void pause_accepting(struct gate_server *s, bool pause)
 {
     if (s->paused == pause)
         return;
@@ -101,7 +101,7 @@ static void drop_memory(char **p, size_t n)
     *p = NULL;
 }
 
-static void conn_close(struct server *s, struct conn *c)
+static void conn_close(struct gate_server *s, struct conn *c)
 {
     close(c->fd);
     *c->prev = c->next;
@@ -114,7 +114,7 @@ static void conn_close(struct server *s, struct conn *c)
     pause_accepting(s, false);
 }
 
-static bool conn_drop(struct server *s, struct conn *c, enum trouble t, const char *detail)
+static bool conn_drop(struct gate_server *s, struct conn *c, enum trouble t, const char *detail)
 {
     complain(s, t, detail);
     conn_close(s, c);
@@ -126,7 +126,7 @@ static bool conn_drop(struct server *s, struct conn *c, enum trouble t, const ch
 /*
  * Sends it, or keeps what the peer does not take now. False: the connection is gone.
  */
-static bool conn_send(struct server *s, struct conn *c, struct str text)
+static bool conn_send(struct gate_server *s, struct conn *c, struct str text)
 {
     while (!c->out && text.n) {
         ssize_t n = send(c->fd, text.p, text.n, MSG_NOSIGNAL);
@@ -141,10 +141,10 @@ static bool conn_send(struct server *s, struct conn *c, struct str text)
     }
     if (text.n == 0)
         return true;
-    if (c->out_n + text.n > SERVER_OUT_MAX)
+    if (c->out_n + text.n > GATE_OUT_MAX)
         return conn_drop(s, c, TROUBLE_UNREAD, "");
     if (!c->out) {
-        c->out = malloc(SERVER_OUT_MAX);
+        c->out = malloc(GATE_OUT_MAX);
         if (!c->out)
             return conn_drop(s, c, TROUBLE_MEMORY, "");
         watch(s, EPOLL_CTL_MOD, c->fd, EPOLLOUT, c); /* it is not heard until it has read this */
@@ -155,7 +155,7 @@ static bool conn_send(struct server *s, struct conn *c, struct str text)
 }
 
 /* The peer reads on. */
-static void conn_write(struct server *s, struct conn *c)
+static void conn_write(struct gate_server *s, struct conn *c)
 {
     ssize_t n = send(c->fd, c->out, c->out_n, MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -174,7 +174,7 @@ static void conn_write(struct server *s, struct conn *c)
 }
 
 /* First the answer, then the record. False: the connection is gone. */
-static bool conn_answer(struct server *s, struct conn *c, const struct auth_command *command)
+static bool conn_answer(struct gate_server *s, struct conn *c, const struct auth_command *command)
 {
     char text[GATE_REPLY_MAX];
     struct buf reply = BUF(text);
@@ -197,7 +197,7 @@ static bool conn_answer(struct server *s, struct conn *c, const struct auth_comm
 /* ---- what is heard ------------------------------------------------------------------- */
 
 /* Answers the lines in `in`, which is in s->in, and keeps the beginning of the next. */
-static void conn_serve(struct server *s, struct conn *c, struct str in)
+static void conn_serve(struct gate_server *s, struct conn *c, struct str in)
 {
     for (;;) {
         struct auth_command command;
@@ -224,7 +224,7 @@ static void conn_serve(struct server *s, struct conn *c, struct str in)
         conn_drop(s, c, TROUBLE_MEMORY, "");
 }
 
-static void conn_read(struct server *s, struct conn *c)
+static void conn_read(struct gate_server *s, struct conn *c)
 {
     size_t begun = c->in_n;
     ssize_t n = recv(c->fd, s->in + begun, sizeof s->in - begun, 0);
@@ -245,7 +245,7 @@ static void conn_read(struct server *s, struct conn *c)
 
 /* ---- accepting ------------------------------------------------------------------------- */
 
-static void conn_open(struct server *s, int fd)
+static void conn_open(struct gate_server *s, int fd)
 {
     char text[GATE_HELLO_MAX];
     struct buf hello = BUF(text);
@@ -267,7 +267,7 @@ static void conn_open(struct server *s, int fd)
     conn_send(s, c, buf_view(&hello));
 }
 
-static void accept_all(struct server *s)
+static void accept_all(struct gate_server *s)
 {
     while (s->open < s->o.max_open) {
         int fd = accept4(s->o.listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -287,9 +287,9 @@ static void accept_all(struct server *s)
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
-struct server *server_new(const struct server_options *o, struct err *e)
+struct gate_server *gate_server_new(const struct gate_server_options *o, struct err *e)
 {
-    struct server *s = calloc(1, sizeof *s);
+    struct gate_server *s = calloc(1, sizeof *s);
     if (!s) {
         err_set(e, "memory is short");
         return NULL;
@@ -300,12 +300,12 @@ struct server *server_new(const struct server_options *o, struct err *e)
         watch(s, EPOLL_CTL_ADD, o->signals, EPOLLIN, &s->o.signals) == 0)
         return s;
     err_set(e, "epoll: %s", strerrordesc_np(errno));
-    server_free(s);
+    gate_server_free(s);
     return NULL;
 }
 
 /* A connection is closed by its own event only, so none of one turn is gone when its turn comes. */
-static void turn(struct server *s, const struct epoll_event *e)
+static void turn(struct gate_server *s, const struct epoll_event *e)
 {
     struct conn *c = e->data.ptr;
     if (e->data.ptr == &s->o.signals)
@@ -318,7 +318,7 @@ static void turn(struct server *s, const struct epoll_event *e)
         conn_read(s, c);
 }
 
-void server_run(struct server *s)
+void gate_server_run(struct gate_server *s)
 {
     struct epoll_event events[EVENTS];
     while (!s->stop) {
@@ -331,7 +331,7 @@ void server_run(struct server *s)
     }
 }
 
-void server_free(struct server *s)
+void gate_server_free(struct gate_server *s)
 {
     if (!s)
         return;

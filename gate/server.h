@@ -5,7 +5,7 @@
  *
  * Bounded: connections by the limit of open files (then nobody is accepted until one leaves; they
  * wait in the socket's backlog), a line by AUTH_LINE_MAX, and what a peer has not read by
- * SERVER_OUT_MAX. Lines are wiped once they are answered.
+ * GATE_OUT_MAX. Lines are wiped once they are answered.
  *
  * Thread use: one thread.
  */
@@ -16,13 +16,13 @@
 #include "gate/dialogue.h"
 
 enum {
-    SERVER_DESCRIPTORS = 32,    /* kept for everything that is no connection */
-    SERVER_OUT_MAX = 32 * 1024, /* bytes that a peer may leave unread before it is dropped */
+    GATE_DESCRIPTORS = 32,    /* kept for everything that is no connection */
+    GATE_OUT_MAX = 32 * 1024, /* bytes that a peer may leave unread before it is dropped */
 };
 
-struct server;
+struct gate_server;
 
-struct server_options {
+struct gate_server_options {
     int listening;     /* stays the caller's; non-blocking */
     int signals;       /* readable: end; a signalfd(2), stays the caller's */
     uint64_t max_open; /* connections */
@@ -33,12 +33,12 @@ struct server_options {
 };
 
 /* NULL with *e set: no epoll, no memory. */
-struct server *server_new(const struct server_options *o, struct err *e);
+struct gate_server *gate_server_new(const struct gate_server_options *o, struct err *e);
 
 /* Answers until `signals` is readable. */
-void server_run(struct server *s);
+void gate_server_run(struct gate_server *s);
 
 /* Closes all connections. NULL is allowed. */
-void server_free(struct server *s);
+void gate_server_free(struct gate_server *s);
 
 #endif
