@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from gated import BOB, BUILD, NAME, Gate, encode, fail, plain
-from daemon import SLOW, expect, note, same, test, wait_for
+from daemon import REPOSITORY, SLOW, expect, note, same, test, wait_for
 from disk import FIFREEZE, FITHAW, NO_LEAK_CHECK, SHIM, SmallDisk
 
 FIXED = {"event": "auth_refused", "key": None, "src": NAME, "service": "mailreeve-25", "role": "smtp", "action": "reject",
@@ -54,6 +54,18 @@ def user_hashes():
         wanted = [g.user_hash(user) for user in users for _ in range(2)] + [None]
         same([line.get("sasl_username") for line in g.refusals(30)], wanted * 2, "the users")
         same(wanted[0], wanted[2], "the hash of another case")
+
+
+@test
+def hash_by_hand():
+    """the command of docs/gate.md gives the hash that is in the journal"""
+    with open(os.path.join(REPOSITORY, "docs/gate.md")) as f:
+        command = next(line for line in f if line.startswith("printf 'user"))
+    with Gate() as g:
+        g.refuse(1, response=plain())
+        (line,) = g.refusals(1)
+        said = subprocess.run(["sh", "-c", command.replace("/var/lib/mailreeve/journal", g.journal_path)], capture_output=True, text=True)
+        same(said.stdout.strip(), line["sasl_username"], f"what it says {said.stderr}")
 
 
 @test

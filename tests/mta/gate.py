@@ -45,6 +45,7 @@ class Port:
     """A listener: its lines for master.cf and where it is."""
     name: str
     options: dict
+    limit: str = "-"        # how many processes it may have
     port: int = 0
 
 
@@ -107,7 +108,7 @@ class GateRig:
         services = []
         for each in ports:
             for address in ["127.0.0.1"] + ["[::1]"] * HAVE_IPV6:
-                services += [f"{address}:{each.port} inet n - y - - smtpd",
+                services += [f"{address}:{each.port} inet n - y - {each.limit} smtpd",
                              *(f"  -o {{ {name} = {value} }}" for name, value in each.options.items())]
         self.mta.start([each.port for each in ports], "\n".join(services), certificates["server"], "none", settings)
 

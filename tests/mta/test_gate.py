@@ -14,8 +14,9 @@ import gate_faults
 import tap
 from daemons import HAVE_IPV6, wait_for
 from dovecot import PASSWORD, USER
-from gate import DOVECOT, OPTIONS, REFUSED, TEXT, GateRig, Gone, Port, encode, pasted
+from gate import DOVECOT, OPTIONS, REFUSED, TEXT, GateRig, Port, encode, lines_of, pasted
 from suite import run
+from tree import REPOSITORY
 
 BOB, SECRET = "bob@example.com", "hunter2.correct-horse"
 PLAIN = encode(f"\0{BOB}\0{SECRET}")
@@ -266,8 +267,14 @@ def row_name(row):
     return f"docs/reliability.md, {row[0]}: {row[1]}, {row[2]} smtpd"
 
 
+def shown_on_the_page():
+    """docs/gate.md shows the lines of etc/postfix/master.cf.gate"""
+    block = "\n".join(lines_of("postfix/master.cf.gate"))
+    return [] if block in (REPOSITORY / "docs/gate.md").read_text() else [f"these are not: {block}"]
+
+
 def whole_table():
-    """every state that can be played has its rows on the page"""
+    """docs/reliability.md has a row for everything that is played"""
     wanted = {(state, smtpd) for state in gate_faults.STATES for smtpd in ("new", "kept")} | {(gate_faults.TRIED_IN, "kept, AUTH tried")}
     there = [(state, smtpd) for _, state, smtpd, _ in gate_faults.rows()]
     return differ("rows", sorted(there), sorted(wanted))
@@ -278,9 +285,10 @@ def main(words):
         return not words or any(word in name for word in words)
     tests = [each for each in TESTS if wanted(each[0])]
     faults = [row for row in gate_faults.rows() if wanted(row_name(row))]
-    print(f"1..{len(tests) + len(faults) + 1}", flush=True)
-    failed = tap.result(1, "docs/reliability.md has a row for everything that is played", run(whole_table))
-    number = 1
+    texts = [whole_table, shown_on_the_page]
+    print(f"1..{len(texts) + len(tests) + len(faults)}", flush=True)
+    failed = sum(tap.result(number, text.__doc__, run(text)) for number, text in enumerate(texts, 1))
+    number = len(texts)
     if tests:
         with GateRig(PORTS) as rig:
             for name, function in tests:
