@@ -244,8 +244,10 @@ int main(int argc, char **argv)
     gate_server_free(g.server);
     if (g.listens)
         sock_close_all(&g.listening, 1);
-    scribe_stop(g.scribe);
+    bool ended = scribe_stop(g.scribe);
     if (code == EX_OK)
         log_info("stopped");
+    if (!ended)
+        _exit(code);
     return code;
 }

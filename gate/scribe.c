@@ -136,10 +136,10 @@ void scribe_tell(struct scribe *s, const struct attempt *a)
     pthread_mutex_unlock(&s->lock);
 }
 
-void scribe_stop(struct scribe *s)
+bool scribe_stop(struct scribe *s)
 {
     if (!s)
-        return;
+        return true;
     bool ended = true;
     if (s->started) {
         struct timespec until = in_seconds(STOP_S);
@@ -153,7 +153,7 @@ void scribe_stop(struct scribe *s)
     }
     if (!ended) {
         log_error("the journal does not answer; what was not written is lost");
-        return; /* the thread still has it all */
+        return false;
     }
     if (s->started)
         pthread_join(s->thread, NULL);
@@ -161,4 +161,5 @@ void scribe_stop(struct scribe *s)
         notes_close(&s->notes);
     explicit_bzero(s->queue, sizeof s->queue);
     free(s);
+    return true;
 }

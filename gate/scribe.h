@@ -42,8 +42,11 @@ int scribe_start(struct scribe *s, struct err *e);
 /* One that was refused. Never waits. NULL is allowed. */
 void scribe_tell(struct scribe *s, const struct attempt *a);
 
-/* Writes what is in the queue, and the end; waits some seconds for that at most. NULL is allowed.
+/*
+ * Writes what is in the queue, and the end; waits some seconds for that at most. False: its
+ * thread is held up by a disk and may come back, so end the process by _exit(2): it still uses
+ * OpenSSL and memory. NULL is allowed.
  */
-void scribe_stop(struct scribe *s);
+bool scribe_stop(struct scribe *s);
 
 #endif

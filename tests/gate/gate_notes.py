@@ -257,7 +257,8 @@ def frozen_from_the_start():
         os.chmod(g.folder, 0o777)
         disk.ioctl(FIFREEZE)
         try:
-            g.start(prefix=[*disk.enter, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"], user=None, env=NO_LEAK_CHECK)
+            g.start(prefix=[*disk.enter, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"], user=None,
+                    env={**NO_LEAK_CHECK, "TSAN_OPTIONS": "halt_on_error=1 report_thread_leaks=0"})
             with g.peer() as peer:
                 for number in range(1100):              # more than the queue takes
                     peer.refused(number, response=plain())
@@ -267,7 +268,8 @@ def frozen_from_the_start():
             note(f"SIGTERM took {time.monotonic() - begun:.1f} s")
         finally:
             disk.ioctl(FITHAW)
-        same(g.ended(), 0, "the exit code")
+        code = g.ended()
+        expect(code == 0, f"exit code {code}: {g.logged()[-3000:]}")
 
 
 @test
