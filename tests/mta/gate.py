@@ -73,6 +73,7 @@ class GateRig:
         self.ports = {each.name: each for each in ports}
         self.workshop = Workshop()
         self.process = self.held = None
+        self.refused = 0                # how often a client was told so
         try:
             self.start_all(list(ports), settings)
         except BaseException:
@@ -164,7 +165,7 @@ class GateRig:
         return Session(self, self.ports[name].port, host)
 
 
-class Gone(Exception):
+class Gone(Trouble):
     """The server closed the connection, or said nothing for too long."""
 
 
@@ -206,6 +207,7 @@ class Session:
             except OSError:
                 raise Gone("closed") from None
             said = self.replies()
+            self.rig.refused += said[-1] == REFUSED
         return said[-1]
 
     def greet(self):

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import sys
+import time
 
 sys.dont_write_bytecode = True
 
@@ -14,7 +15,7 @@ import gate_faults
 import tap
 from daemons import HAVE_IPV6, wait_for
 from dovecot import PASSWORD, USER
-from gate import DOVECOT, OPTIONS, REFUSED, TEXT, GateRig, Port, encode, lines_of, pasted
+from gate import DOVECOT, OPTIONS, REFUSED, TEXT, GateRig, Gone, Port, encode, lines_of, pasted
 from suite import run
 from tree import REPOSITORY
 
@@ -75,9 +76,9 @@ def begin(session, tls):
 
 
 def settled(rig):
-    """How many refusals there were so far, when all of them are in the journal: one for each line in Postfix's log, no more."""
-    wait_for("the journal", lambda: len(rig.lines()) == rig.mta.logged().count(f"authentication failed: {TEXT}"))
-    return len(rig.lines())
+    """How many refusals there were so far, when there is a line in the journal for each that a client was told, and no more."""
+    wait_for("the journal", lambda: len(rig.lines()) == rig.refused)
+    return rig.refused
 
 
 def user_hash(rig, user):
@@ -102,7 +103,8 @@ def play(rig, port, tls, name):
     wanted = {"sasl_method": mechanism, "sasl_username": user and user_hash(rig, user), "tls": tls,
               "client_address": "127.0.0.1", "server_address": "127.0.0.1"}
     wrong += differ("the journal", {name: line.get(name) for name in wanted}, wanted)
-    return wrong + [f"mta_pid {line['mta_pid']} is not in the log"] * (f"smtpd[{line['mta_pid']}]" not in rig.mta.logged())
+    wait_for("that process in the log", lambda: f"smtpd[{line['mta_pid']}]" in rig.mta.logged())
+    return wrong
 
 
 for port, tls in (("tls", True), ("open", True), ("open", False)):
@@ -149,6 +151,28 @@ def announced_to_ipv6(rig):
                 session.greet()
                 heard[host] = any(" AUTH" in line or "-AUTH" in line for line in session.ehlo())
     return differ("announced", heard, {"127.0.0.1": False, "::1": True})
+
+
+@test
+def throttled(rig):
+    """the gate is gone: after one STARTTLS a client without TLS, too, waits for a greeting as long as service_throttle_time says"""
+    wait = 4
+    with GateRig([Port("one", pasted())], f"service_throttle_time = {wait}s\n") as other:
+        other.stop()
+        with other.session("one") as session:
+            began = session.greet()[:3], session.say("EHLO client.example.com")[:3]
+            session.start_tls()
+            try:
+                session.ehlo()
+                return ["it goes on after STARTTLS"]
+            except Gone:
+                pass
+        wait_for("the log", lambda: "throttling" in other.mta.logged())
+        begun = time.monotonic()
+        with other.session("one") as session:
+            session.greet()
+        took = time.monotonic() - begun
+    return differ("before", began, ("220", "250")) + [f"it took {took:.1f} s"] * (not wait - 1.5 < took < wait + 5)
 
 
 @test
@@ -206,6 +230,7 @@ def security_options(rig):
 @test
 def what_postfix_logs(rig):
     """Postfix's log: its usual line, with our text and without a name; nobody's name and no password in it"""
+    wait_for("the log", lambda: rig.mta.logged().count(f"failed: {TEXT}") == rig.refused)
     log = rig.mta.logged()
     line = r"postfix/smtpd\[\d+\]: warning: unknown\[127\.0\.0\.1\]:\d+: SASL PLAIN authentication failed: " + re.escape(TEXT) \
         + r", sasl_username=\(unavailable\)$"
@@ -218,6 +243,7 @@ def what_postfix_logs(rig):
 @test
 def no_password_anywhere(rig):
     """no password is in the gate's journal or log, and no user name but as a hash"""
+    settled(rig)
     texts = [rig.logged()] + [str(line) for line in rig.lines()]
     found = [word for word in (SECRET, PLAIN, BOB, "user=bob") for text in texts if word in text]
     expected = {user_hash(rig, BOB)}
