@@ -68,8 +68,9 @@ static void complain(struct notes *n, const char *why, const struct now *now)
     if (n->said_us && now->mono_us - n->said_us < COMPLAIN_S * US_PER_S)
         return;
     n->said_us = now->mono_us;
-    log_error("%s; AUTH is refused all the same, without a record of it; tried again every %d s",
-              why, SCRIBE_RETRY_S);
+    log_error("%s; AUTH is refused all the same, %s; tried again every %d s", why,
+              n->journal ? "its record is without the user" : "without a record of it",
+              SCRIBE_RETRY_S);
 }
 
 void notes_try_journal(struct notes *n, uid_t owner, gid_t group, const struct now *now)
@@ -92,11 +93,11 @@ static void begin_journal(struct notes *n, const struct now *now)
     struct err e = {"memory is short"};
     n->status = status_open(n->journal, n->program, MAILREEVE_VERSION, now);
     if (!n->status || journal_start(n->journal, &e) != 0) {
-        complain(n, e.text, now);
         status_free(n->status);
         journal_free(n->journal);
         n->status = NULL;
         n->journal = NULL;
+        complain(n, e.text, now);
         return;
     }
     if (n->not_journaled)

@@ -92,6 +92,18 @@ def user_and_mode():
 
 
 @test
+def nobody_may_look():
+    """started as its user, as systemd does: its memory is nobody's to read but root's, and it can gain nothing"""
+    with Gate(journal=False, start=False) as g:
+        os.chmod(g.folder, 0o777)
+        g.start(prefix=["setpriv", f"--reuid={USER}", "--regid=nogroup", "--clear-groups"], user=None)
+        same(os.stat(f"/proc/{g.pid}/mem").st_uid, 0, "whose its memory is")
+        with open(f"/proc/{g.pid}/status") as f:
+            expect("NoNewPrivs:\t1\n" in f.read(), "it may gain privileges")
+        g.refuse()
+
+
+@test
 def stale_and_live_sockets():
     """a stale socket is replaced; one that somebody serves, and a file that is no socket, are errors"""
     with Gate(start=False) as g, Gate(start=False) as second:

@@ -159,7 +159,7 @@ def bad_secret():
             with open(os.path.join(g.journal_path, "secret"), "w") as f:
                 f.write("short")
             g.start()
-            expect("is not a secret of 32 bytes" in g.logged(), g.logged())
+            expect("is not a secret of 32 bytes" in g.logged() and "its record is without the user" in g.logged(), g.logged())
             g.refuse(1, response=plain())
             (line,) = g.refusals(1)
             same({name: line[name] for name in ("client_address", "sasl_username") if name in line}, fields, "what is told of the client")

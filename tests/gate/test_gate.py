@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """mailreeve-gate: the Dovecot authentication protocol over its socket, played without an MTA. TAP."""
 import contextlib
+import fcntl
 import os
 import resource
 import signal
 import stat
+import struct
 import sys
+import termios
 
 sys.dont_write_bytecode = True
 
@@ -247,6 +250,11 @@ def gone():
 
 # ---- secrets -------------------------------------------------------------------------------------------------------
 
+def unread(peer):
+    """How many bytes the other side has not taken yet."""
+    return struct.unpack("i", fcntl.ioctl(peer.socket, termios.TIOCOUTQ, bytes(4)))[0]
+
+
 def memory_of(pid):
     """All that the process could have kept, as root can see it."""
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as mem:
@@ -271,8 +279,9 @@ def passwords():
                                         ("XOAUTH2", encode(f"user=bob\1auth=Bearer {secret}\1\1")), ("NOSUCH", encode(secret))):
                 secrets += [secret.encode(), response.encode()[8:40]]
                 line = (auth(number, mechanism, response) + "\n").encode()
-                peer.socket.sendall(line[:100])
-                peer.socket.sendall(line[100:])
+                peer.socket.sendall(line[:-20])
+                wait_for("the half line to be taken", lambda: unread(peer) == 0)
+                peer.socket.sendall(line[-20:])
                 same(peer.line(), fail(number), "the answer")
         g.refusals(40)
         found = {secret for piece in memory_of(g.pid) for secret in secrets if secret in piece}
