@@ -191,7 +191,7 @@ PREFIX ?= /usr/local
 DOC := $(DESTDIR)$(PREFIX)/share/doc/mailreeve
 install:
 	$(MAKE) V=rel all
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd build/rel/mailreeve-milter
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd build/rel/mailreeve-milter build/rel/mailreeve-gate
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/rel/mailreeve
 	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || \
 	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml
@@ -201,6 +201,7 @@ install:
 	install -D -m 644 -t $(DOC)/docs/findings docs/findings/*.md
 	install -D -m 644 -t $(DOC)/etc/postfix etc/postfix/*
 	install -D -m 644 -t $(DOC)/etc/sendmail etc/sendmail/*
+	install -D -m 644 -t $(DOC)/etc/fail2ban etc/fail2ban/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/*
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "edge/log.h"
+#include "edge/process.h"
 #include "milter/callbacks.h"
 #include "milter/processes.h"
 
@@ -116,7 +117,7 @@ static int begin(struct life *l, struct err *e)
     struct milter *m = milter_of(l);
     m->filter.wants_headers = l->recorder.journaling;
     pthread_t thread;
-    int failed = daemon_thread(&thread, serve, m);
+    int failed = process_thread(&thread, serve, m);
     if (failed)
         return err_set(e, "no thread for libmilter: %s", strerror(failed));
     pthread_detach(thread);

@@ -3,18 +3,16 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
 #include <malloc.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "config/config_report.h"
 #include "edge/log.h"
+#include "edge/process.h"
 
 #define CONFIG_PATH "/etc/mailreeve/mailreeve.yaml"
 
@@ -46,21 +44,6 @@ static void log_problems(const struct problems *ps)
         else
             log_warn("%s", buf_cstr(&b));
     }
-}
-
-/* -u names who we shall be; without it we stay who we are. */
-static int look_up_user(struct daemon *d)
-{
-    d->uid = geteuid();
-    d->gid = getegid();
-    if (!d->user)
-        return 0;
-    struct passwd *pw = getpwnam(d->user);
-    if (!pw)
-        return -1;
-    d->uid = pw->pw_uid;
-    d->gid = pw->pw_gid;
-    return 0;
 }
 
 int daemon_begin(struct daemon *d, int argc, char **argv)
@@ -95,7 +78,7 @@ int daemon_begin(struct daemon *d, int argc, char **argv)
         return check_print(d->config_path, stdout);
 
     log_open(d->program, d->to_stderr);
-    if (look_up_user(d) != 0) {
+    if (process_look_up(d->user, &d->uid, &d->gid) != 0) {
         log_fatal("there is no user \"%s\" (-u)", d->user);
         return EX_NOUSER;
     }
@@ -112,17 +95,7 @@ int daemon_begin(struct daemon *d, int argc, char **argv)
 
 int daemon_become_user(struct daemon *d, struct err *e)
 {
-    if (d->uid == 0)
-        return err_set(e, "it must not run as root: name a user with -u USER, or start it as "
-                          "one (systemd: User=)");
-    if (geteuid() != 0)
-        return d->user && d->uid != geteuid()
-                   ? err_set(e, "only root can become \"%s\" (-u)", d->user)
-                   : 0;
-    if (initgroups(d->user, d->gid) != 0 || setresgid(d->gid, d->gid, d->gid) != 0 ||
-        setresuid(d->uid, d->uid, d->uid) != 0)
-        return err_set(e, "cannot become \"%s\" (-u): %s", d->user, strerror(errno));
-    return 0;
+    return process_become(d->user, d->uid, d->gid, e);
 }
 
 /* ---- reload ------------------------------------------------------------- */
@@ -143,23 +116,13 @@ static void *load(void *arg)
     return NULL;
 }
 
-int daemon_thread(pthread_t *thread, void *(*body)(void *), void *arg)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(thread, NULL, body, arg);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failed;
-}
-
 void daemon_reload_begin(struct daemon *d)
 {
     if (d->loading) {
         d->again = true;
         return;
     }
-    int failed = daemon_thread(&d->loader, load, d);
+    int failed = process_thread(&d->loader, load, d);
     if (failed)
         log_error("reload not begun: %s; policy %s stays", strerror(failed),
                   d->config->policy->digest);
@@ -230,7 +193,7 @@ static void *release(void *arg)
 void daemon_release(struct config *c)
 {
     pthread_t thread;
-    if (daemon_thread(&thread, release, c) != 0)
+    if (process_thread(&thread, release, c) != 0)
         config_free(c);
     else
         pthread_detach(thread);
@@ -246,16 +209,4 @@ void daemon_end(struct daemon *d)
     config_free(d->config);
     if (d->done_fd >= 0)
         close(d->done_fd);
-}
-
-uint64_t daemon_limits(void)
-{
-    struct rlimit files = {1024, 1024}, none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-            getrlimit(RLIMIT_NOFILE, &files);
-    }
-    return files.rlim_cur;
 }

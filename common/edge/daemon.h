@@ -62,16 +62,10 @@ void daemon_reload_begin(struct daemon *d);
  */
 bool daemon_reload_end(struct daemon *d, struct config **ret_old, struct err *why);
 
-/* A thread that takes no signals: they are for the loop's. 0, or an errno. */
-int daemon_thread(pthread_t *thread, void *(*body)(void *), void *arg);
-
 /* Frees a configuration away from the calling thread: a large one takes its time. */
 void daemon_release(struct config *c);
 
 /* Waits for a reload that is going on and frees everything. */
 void daemon_end(struct daemon *d);
-
-/* Raises the limit of open files as far as allowed and returns it; no core dumps. */
-uint64_t daemon_limits(void);
 
 #endif

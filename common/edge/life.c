@@ -7,6 +7,7 @@
 
 #include "core/now.h"
 #include "edge/log.h"
+#include "edge/process.h"
 #include "edge/sock.h"
 
 enum { TICK_S = 1, DRAIN_MS = 5000 };
@@ -144,7 +145,7 @@ static int set_up(struct life *l, struct err *e)
     if (journal_start(l->recorder.journal, e) != 0 || !(l->ciphers = ciphers_new(e)))
         return -1;
     l->policy = d->config->policy;
-    l->files = daemon_limits();
+    l->files = process_limits();
     if (l->files <= 2 * LIFE_DESCRIPTORS)
         return err_set(e, "the limit of open files is %llu; at least %d are needed",
                        (unsigned long long)l->files, 2 * LIFE_DESCRIPTORS + 1);

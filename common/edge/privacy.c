@@ -161,7 +161,9 @@ static struct str hashed_nocase(struct privacy *p, struct str kind, struct str s
         return STR("h:?");
     for (size_t i = 0; i < s.n; i++)
         lower[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
-    return hashed(p, kind, (struct str){lower, s.n}, scratch);
+    struct str hash = hashed(p, kind, (struct str){lower, s.n}, scratch);
+    OPENSSL_cleanse(lower, s.n); /* people type passwords for names */
+    return hash;
 }
 
 /* ---- what may be written ------------------------------------------------ */

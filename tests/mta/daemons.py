@@ -117,11 +117,12 @@ class Workshop:
         made.chmod(mode)
         return made
 
-    def start(self, argv, output, environment=None):
+    def start(self, argv, output, environment=None, pass_fds=()):
         """Start a daemon with its own process group; stdout and stderr are appended to the file `output`."""
         with open(output, "ab") as sink:
             daemon = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
-                                      start_new_session=True, env={**os.environ, **(environment or {})}, cwd=self.path)
+                                      start_new_session=True, env={**os.environ, **(environment or {})}, cwd=self.path,
+                                      pass_fds=pass_fds)
         self.running.append(daemon)
         self.tell_guard(daemon.pid)
         return daemon
