@@ -191,7 +191,8 @@ PREFIX ?= /usr/local
 DOC := $(DESTDIR)$(PREFIX)/share/doc/mailreeve
 install:
 	$(MAKE) V=rel all
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd build/rel/mailreeve-milter
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd build/rel/mailreeve-milter \
+	    build/rel/mailreeve-tap
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/rel/mailreeve
 	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || \
 	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml
