@@ -159,6 +159,7 @@ bench:
 	python3 tests/bench/bench.py $(if $(QUICK),--quick)
 	python3 tests/bench/bench_milter.py $(if $(QUICK),--quick)
 	python3 tests/bench/bench_audit.py $(if $(QUICK),--quick)
+	python3 tests/bench/bench_tap.py $(if $(QUICK),--quick)
 
 # One libFuzzer process after the other; what they find goes into the corpus by hand.
 FUZZ_S ?= 60
