@@ -12,8 +12,8 @@
 
 enum { JA4_N = 36 };
 
-/* Appends it; nothing, and false, if OpenSSL has no SHA-256 or the hello is in SSLv2's form. Over
- * TCP. Any thread. */
+/* Appends it; nothing, and false, if OpenSSL has no SHA-256, or the hello is in SSLv2's form or had
+ * more than its lists hold (`dropped`). Over TCP. Any thread. */
 bool ja4_format(struct buf *b, const struct client_hello *h);
 
 #endif

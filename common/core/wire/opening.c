@@ -63,6 +63,8 @@ static bool make_room(struct opening *o)
 
 static void drop(struct opening_buffer *b, size_t n)
 {
+    if (n == 0)
+        return;
     memmove(b->bytes, b->bytes + n, b->n - n);
     explicit_bzero(b->bytes + (b->n - n), n);
     b->n -= (uint32_t)n;

@@ -57,8 +57,7 @@ static enum look look_at_change_cipher(struct opening *o, struct record r)
     return LOOK_ON;
 }
 
-/* An alert of two bytes is in clear text, whatever came before: a tag or MAC would make it longer.
- */
+/* One of two bytes is in clear text, whatever came before: a tag or MAC would make it longer. */
 static enum look look_at_alert(struct opening *o, struct record r)
 {
     if (r.length != PLAIN_ALERT)
