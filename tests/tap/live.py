@@ -109,7 +109,7 @@ for n, tags in enumerate(([], [(0x8100, 5)], [(0x88a8, 7), (0x8100, 5)], [(0x810
 
 @test
 def tags():
-    """a network of our own: no, one and two VLAN tags on an interface that is named; none and one on any"""
+    """a network of our own: no, one and two VLAN tags on an interface that is named; none and one on any; its interface goes away"""
     space = f"mailreeve-tap-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", space], check=True)
     inside = ["ip", "netns", "exec", space]
@@ -123,6 +123,12 @@ def tags():
                 wait_for("the lines", lambda: len(tap.journal("session")) >= 2 * len(ports))
                 same(sorted({(line["client_port"], line["client_address"]) for line in tap.journal("session")}),
                      [(port, address) for port in ports for address in ("10.77.0.2", "fd00::2")], f"sessions on {interface}")
+        with Tap((25, 587, 465), interface="tap0", start=False) as tap:
+            tap.start(prefix=inside)
+            subprocess.run([*inside, "ip", "link", "del", "tap0"], check=True)
+            same(tap.ended(), EX_UNAVAILABLE, "exit code when its interface is gone")
+            expect("The interface disappeared" in tap.logged(), tap.logged())
+            same(tap.journal()[-1]["event"], "stop", "the last event")
     finally:
         subprocess.run(["ip", "netns", "del", space], check=False)
 
