@@ -221,6 +221,27 @@ def reload_and_end():
 
 
 @test
+def lost_packets():
+    """packets for which the kernel had no room are counted, and told once; it goes on"""
+    server = Listener(b"220 mail ESMTP\r\n")
+    with Tap((server.port, free_port(), free_port())) as tap, socket.create_server(("127.0.0.1", 0)) as sink:
+        tap.ports = (server.port, sink.getsockname()[1], tap.ports[2])
+        tap.configure()
+        tap.reload()
+        os.kill(tap.pid, signal.SIGSTOP)
+        with socket.create_connection(sink.getsockname()) as client, sink.accept()[0] as other:
+            threading.Thread(target=lambda: all(iter(lambda: other.recv(1 << 20), b"")), daemon=True).start()
+            for _ in range(500):
+                client.sendall(bytes(1 << 20))
+            os.kill(tap.pid, signal.SIGCONT)
+            wait_for("the shout", lambda: "packets were lost" in tap.logged())
+            wait_for("the number", lambda: tap.status()["counters"]["packets-dropped"] > 0)
+        same(play(tap, server, b"AUTH LOGIN\r\n")["finding"], "auth-tried-on-smtp-port", "what it finds behind that")
+        same(tap.logged().count("packets were lost"), 1, "shouts")
+    server.close()
+
+
+@test
 def checks_its_configuration():
     """-n checks; a wrong configuration is 78"""
     with Tap((1, 2, 3), start=False) as tap:
