@@ -159,6 +159,7 @@ bench:
 	python3 tests/bench/bench.py $(if $(QUICK),--quick)
 	python3 tests/bench/bench_milter.py $(if $(QUICK),--quick)
 	python3 tests/bench/bench_audit.py $(if $(QUICK),--quick)
+	python3 tests/bench/bench_tap.py $(if $(QUICK),--quick)
 
 # One libFuzzer process after the other; what they find goes into the corpus by hand.
 FUZZ_S ?= 60
@@ -191,7 +192,8 @@ PREFIX ?= /usr/local
 DOC := $(DESTDIR)$(PREFIX)/share/doc/mailreeve
 install:
 	$(MAKE) V=rel all
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/rel/mailreeve-policyd build/rel/mailreeve-milter build/rel/mailreeve-gate
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin \
+	    $(addprefix build/rel/mailreeve-,policyd milter tap gate)
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/rel/mailreeve
 	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || \
 	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml

@@ -18,8 +18,8 @@ struct capture {
 enum { PORTS_TEXT = 1024, FILTER_TEXT = 4 * PORTS_TEXT };
 
 /*
- * "vlan" moves all that stands behind it by one tag. On "any" it is not allowed, nor needed: the
- * kernel has taken the tag off.
+ * "vlan" moves all that stands behind it by one tag. On "any" it is not allowed; there the
+ * kernel has taken the outer tag off, so that only what has two is not seen.
  */
 static int set_filter(pcap_t *p, const struct link_type *l, const struct ports *ports,
                       struct err *e)

@@ -30,8 +30,8 @@
 struct flows;
 
 enum {
-    FLOWS_MAX = 128 * 1024,     /* connections; 128 bytes each, used as they come */
-    FLOWS_SPEAKING = 16 * 1024, /* of them with an opening: OPENING_BUFFER each, at the worst */
+    FLOWS_MAX = 128 * 1024,    /* connections; 128 bytes each, used as they come */
+    FLOWS_SPEAKING = 8 * 1024, /* of them with an opening: OPENING_BUFFER each, at the worst */
 };
 
 /*

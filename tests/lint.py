@@ -274,7 +274,7 @@ def options_are_documented():
 @check
 def man_pages_have_the_options_of_the_binary():
     for program, page in {"mailreeve-policyd": "docs/man/mailreeve-policyd.8", "mailreeve-milter": "docs/man/mailreeve-milter.8",
-                          "mailreeve-gate": "docs/man/mailreeve-gate.8",
+                          "mailreeve-gate": "docs/man/mailreeve-gate.8", "mailreeve-tap": "docs/man/mailreeve-tap.8",
                           "mailreeve": "docs/man/mailreeve.1"}.items():
         text = pathlib.Path(page).read_text().replace("\\-", "-")
         helps = [run(str(BUILD / program), "-h").stdout]

@@ -75,7 +75,7 @@ enum { TAP_PROXIED_MAX = 64 };
 
 /* What mailreeve-tap looks at. */
 struct tap_settings {
-    char interface[16]; /* IFNAMSIZ; "any": all of them */
+    char interface[16];                      /* IFNAMSIZ; "any": all of them */
     uint16_t proxied_ports[TAP_PROXIED_MAX]; /* a PROXY header comes first there */
     unsigned proxied_count;
 };

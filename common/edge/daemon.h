@@ -13,8 +13,8 @@
 #include "config/config.h"
 
 struct daemon {
-    const char *program; /* "mailreeve-policyd"; set by the caller */
-    int reload_signal;   /* SIGHUP; SIGUSR1 for the milter; set by the caller */
+    const char *program;    /* "mailreeve-policyd"; set by the caller */
+    int reload_signal;      /* SIGHUP; SIGUSR1 for the milter; set by the caller */
     const char *more_usage; /* lines of the help that are the program's own; NULL: none */
     const char *config_path;
     const char *user; /* -u; NULL: stay who we are */

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
 import pcap
@@ -90,6 +91,46 @@ def any_interface():
         counters = tap.status()["counters"]
         same([counters["packets-retransmitted"], counters["connections-begun"]], [0, 1], "packets that came twice, connections")
     server.close()
+
+
+INJECT = """
+import socket, sys, time
+sys.path.insert(0, sys.argv[1])
+import pcap
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind(("tap1", 0))
+for n, tags in enumerate(([], [(0x8100, 5)], [(0x88a8, 7), (0x8100, 5)], [(0x8100, 7), (0x8100, 5)])):
+    for client, server in (("10.77.0.2", "10.77.0.1"), ("fd00::2", "fd00::1")):
+        for _, packet in pcap.Client(587, 2000 + n, client, server).open().say("EHLO x\\r\\n").fin().packets:
+            wire.send(pcap.link(pcap.EN10MB, packet, tags))
+            time.sleep(0.002)
+"""
+
+
+@test
+def tags():
+    """a network of our own: no, one and two VLAN tags on an interface that is named; none and one on any; its interface goes away"""
+    space = f"mailreeve-tap-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", space], check=True)
+    inside = ["ip", "netns", "exec", space]
+    try:
+        subprocess.run([*inside, "sh", "-c", "ip link add tap0 type veth peer name tap1 && ip link set tap0 up && ip link set tap1 up"],
+                       check=True)
+        for interface, ports in (("tap0", [2000, 2001, 2002, 2003]), ("any", [2000, 2001])):
+            with Tap((25, 587, 465), interface=interface, start=False) as tap:
+                tap.start(prefix=inside)
+                subprocess.run([*inside, sys.executable, "-c", INJECT, os.path.dirname(pcap.__file__)], check=True)
+                wait_for("the lines", lambda: len(tap.journal("session")) >= 2 * len(ports))
+                same(sorted({(line["client_port"], line["client_address"]) for line in tap.journal("session")}),
+                     [(port, address) for port in ports for address in ("10.77.0.2", "fd00::2")], f"sessions on {interface}")
+        with Tap((25, 587, 465), interface="tap0", start=False) as tap:
+            tap.start(prefix=inside)
+            subprocess.run([*inside, "ip", "link", "del", "tap0"], check=True)
+            same(tap.ended(), EX_UNAVAILABLE, "exit code when its interface is gone")
+            expect("The interface disappeared" in tap.logged(), tap.logged())
+            same(tap.journal()[-1]["event"], "stop", "the last event")
+    finally:
+        subprocess.run(["ip", "netns", "del", space], check=False)
 
 
 @test
@@ -177,6 +218,27 @@ def reload_and_end():
         tap.check_sane()
     old.close()
     new.close()
+
+
+@test
+def lost_packets():
+    """packets for which the kernel had no room are counted, and told once; it goes on"""
+    server = Listener(b"220 mail ESMTP\r\n")
+    with Tap((server.port, free_port(), free_port())) as tap, socket.create_server(("127.0.0.1", 0)) as sink:
+        tap.ports = (server.port, sink.getsockname()[1], tap.ports[2])
+        tap.configure()
+        tap.reload()
+        os.kill(tap.pid, signal.SIGSTOP)
+        with socket.create_connection(sink.getsockname()) as client, sink.accept()[0] as other:
+            threading.Thread(target=lambda: all(iter(lambda: other.recv(1 << 20), b"")), daemon=True).start()
+            for _ in range(500):
+                client.sendall(bytes(1 << 20))
+            os.kill(tap.pid, signal.SIGCONT)
+            wait_for("the shout", lambda: "packets were lost" in tap.logged())
+            wait_for("the number", lambda: tap.status()["counters"]["packets-dropped"] > 0)
+        same(play(tap, server, b"AUTH LOGIN\r\n")["finding"], "auth-tried-on-smtp-port", "what it finds behind that")
+        same(tap.logged().count("packets were lost"), 1, "shouts")
+    server.close()
 
 
 @test

@@ -85,9 +85,9 @@ class Tap(Daemon):
                           f"tap: {{interface: {getattr(self, 'interface', 'lo')}}}\n"
                           f"journal: {{path: {self.journal_path}, {self.min_free}}}\n{self.more if more is None else more}")
 
-    def start(self, user=USER, wait=True, **popen):
+    def start(self, user=USER, wait=True, prefix=(), **popen):
         self.configure()
-        command = [PROGRAM, "-c", self.config, "--stderr"] + (["-u", user] if user else [])
+        command = [*prefix, PROGRAM, "-c", self.config, "--stderr"] + (["-u", user] if user else [])
         self.mark = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen)

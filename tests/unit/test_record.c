@@ -483,6 +483,98 @@ static void test_no_journal(void **state)
     recorder_free(&off);
 }
 
+/* ---- session ------------------------------------------------------------------ */
+
+static void put_more(struct jline *l, const void *what)
+{
+    jline_str(l, "tls_mode", str_of(what));
+}
+
+static bool watched(struct recorder *to, const char *client, uint16_t port, finding_set found,
+                    enum held held)
+{
+    struct session s = session(client, port, STAGE_HELO);
+    struct now now = time_now();
+    struct verdict v = {.action = ACTION_LOG,
+                        .would = held    ? ACTION_REJECT
+                                 : found ? ACTION_LOG
+                                         : ACTION_IGNORE,
+                        .held = held,
+                        .finding = found ? FINDING_CLEARTEXT_AUTH : FINDING_COUNT,
+                        .broken = found};
+    return record_session(to, config->policy, &s, &v, put_more, "cleartext", &now);
+}
+
+/* What was only looked at: every session of a submission port has a line, with its own fields. */
+static void test_session(void **state)
+{
+    (void)state;
+    const finding_set found = FINDING_BIT(FINDING_CLEARTEXT_AUTH);
+    assert_false(watched(&r, SOMEBODY, 587, 0, HELD_NOT));
+    struct str line = journaled();
+    assert_field(line, "event", "session");
+    assert_field(line, "tls_mode", "cleartext");
+    assert_field(line, "finding", NULL);
+    assert_string_equal(logged(), "");
+    assert_true(watched(&r, SOMEBODY, 587, found, HELD_PASSIVE));
+    line = journaled();
+    assert_field(line, "finding", "cleartext-auth");
+    assert_field(line, "action", "pass");
+    assert_field(line, "would", "reject");
+    assert_field(line, "held", "passive");
+    assert_non_null(strstr(logged(), "cleartext-auth would refuse: "));
+    assert_int_equal(r.counters.ended[ROLE_SUBMISSION][ENDING_PASS], 1);
+    assert_int_equal(r.counters.ended[ROLE_SUBMISSION][ENDING_WOULD_REJECT], 1);
+    /* Numbers only: role smtp without a finding, monitors, ports that are not ours. */
+    assert_false(watched(&r, SOMEBODY, 25, 0, HELD_NOT));
+    assert_false(watched(&r, MONITOR, 587, found, HELD_NOT));
+    assert_false(watched(&r, SOMEBODY, 4711, 0, HELD_NOT));
+    assert_int_equal(journaled().n, 0);
+    assert_string_equal(logged(), "");
+    assert_int_equal(r.counters.monitors, 1);
+    assert_int_equal(r.counters.no_listener, 1);
+    assert_true(watched(&r, SOMEBODY, 25, found, HELD_NOT));
+    assert_field(journaled(), "role", "smtp");
+}
+
+/* The same bytes to a file; nothing to the log, and nothing on disk. */
+static void test_to_file(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    struct recorder file;
+    struct err e;
+    const finding_set found = FINDING_BIT(FINDING_CLEARTEXT_AUTH);
+    assert_int_equal(recorder_open_file(&file, config, "test", out, &e), 0);
+    for (int i = 0; i < 3000; i++) /* more than the ring holds */
+        assert_true(watched(&file, SOMEBODY, 587, found, HELD_PASSIVE));
+    assert_string_equal(logged(), "");
+    assert_int_equal(file.counters.found[FINDING_CLEARTEXT_AUTH], 3000);
+    recorder_free(&file);
+    fclose(out);
+    unsigned lines = 0;
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
+    assert_int_equal(lines, 3000);
+    struct str first = {text, (size_t)((char *)memchr(text, '\n', size) - text) + 1};
+    assert_field(first, "event", "session");
+    assert_field(first, "seq", "1");
+    assert_field(first, "held", "passive");
+    /* With the secret of the journal that is there, the key is the daemon's. */
+    char key[64];
+    struct str of_file = field_of(first, "key");
+    snprintf(key, sizeof key, "%.*s", STR_ARG(of_file));
+    watched(&r, SOMEBODY, 587, found, HELD_PASSIVE);
+    assert_field(journaled(), "key", key);
+    free(text);
+    /* Nowhere at all. */
+    assert_int_equal(recorder_open_file(&file, config, "test", NULL, &e), 0);
+    assert_true(watched(&file, SOMEBODY, 587, found, HELD_PASSIVE));
+    recorder_free(&file);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_recorder, close_recorder)
 
@@ -494,7 +586,7 @@ int main(void)
         TEST(test_excepted_on_smtp),   TEST(test_trusted),       TEST(test_before_mail),
         TEST(test_listener_told),      TEST(test_finding),       TEST(test_finding_of_whom),
         TEST(test_counted_once),       TEST(test_software),      TEST(test_to_disk_and_back),
-        TEST(test_no_journal),
+        TEST(test_no_journal),         TEST(test_session),       TEST(test_to_file),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }
