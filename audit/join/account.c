@@ -166,10 +166,11 @@ void account_add(struct account *a, const struct event *e, struct names *names)
         a->unfinished = true;
     add_identity(a, e, names);
     add_time(a, e);
+    a->user = names_id(names, e->user);
     add_software(&a->seen, e, names);
     if (e->kind == EVENT_AUTH_REFUSED) {
         a->seen.flags |= SEEN_AUTH_FAILED | flag_if(e->tls == TOLD_YES, SEEN_TLS);
-        a->hashed_user = names_id(names, e->user);
+        a->user_is_hashed = e->user.n != 0;
     } else {
         add_facts(&a->seen, e, names);
     }

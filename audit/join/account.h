@@ -18,8 +18,9 @@ struct account {
     int64_t begun_us;          /* when the client connected; 0: not told */
     int64_t first_us, last_us; /* of its events; the tap's begin with the session */
     uint32_t mta_pid;
-    uint32_t queue_id;    /* of its last mail; a number of names.h */
-    uint32_t hashed_user; /* who tried to log in, as the journals' hash; likewise */
+    uint32_t queue_id;   /* of its last mail; a number of names.h */
+    uint32_t user;       /* of its last event, if that has one; likewise */
+    bool user_is_hashed; /* it is the hash of who tried to log in */
     uint16_t client_port;
     bool unfinished; /* nobody has told its end */
 };

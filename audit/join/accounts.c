@@ -95,7 +95,7 @@ static uint32_t new_node(struct accounts *a)
 }
 
 /* The newest of those that match; NULL for pid 0. */
-static uint32_t find(const struct accounts *a, const struct event *e, uint32_t pid)
+static uint32_t find(const struct accounts *a, const struct event *e, uint32_t pid, uint32_t user)
 {
     if (e->key) {
         uint32_t i = (uint32_t)(uintptr_t)table_get(&a->by_key, &e->key, sizeof e->key);
@@ -105,14 +105,14 @@ static uint32_t find(const struct accounts *a, const struct event *e, uint32_t p
     const struct link *l =
         pid && e->client.bits ? links(a, BY_PROCESS, &process, sizeof process) : NULL;
     for (unsigned n = 0; l && n < LINKS_LOOK; l = l->next, n++)
-        if (match_process(&a->nodes[l->number].account, e, pid))
+        if (match_process(&a->nodes[l->number].account, e, pid, user))
             return l->number;
     return ACCOUNT_NONE;
 }
 
 uint32_t accounts_add(struct accounts *a, const struct event *e, struct names *names)
 {
-    uint32_t number = find(a, e, event_pid(e));
+    uint32_t number = find(a, e, event_pid(e), names_find(names, e->user));
     if (number == ACCOUNT_NONE) {
         number = new_node(a);
         if (number == ACCOUNT_NONE)

@@ -54,8 +54,8 @@ uint32_t join_event(struct join *j, const struct event *e)
 static void name_user(struct join *j, struct account *a)
 {
     uint32_t user = 0;
-    if (a->hashed_user && j->settings.user_of)
-        user = j->settings.user_of(j->settings.context, names_text(j->names, a->hashed_user));
+    if (a->user_is_hashed && j->settings.user_of)
+        user = j->settings.user_of(j->settings.context, names_text(j->names, a->user));
     if (user > NAMES_MORE)
         a->seen.failed_user = sessions_user_hash(&j->key, names_text(j->names, user));
 }
@@ -168,15 +168,23 @@ static bool take_perhaps(void *context, uint32_t number)
     return ++c->perhaps_count < 2;
 }
 
+static bool is_open(const struct candidates *c)
+{
+    return !c->certain_count && !c->perhaps_count;
+}
+
 static void search(struct search *s)
 {
     const struct waiting *w = s->session;
     int64_t from_us, to_us;
     accounts_exact(&s->join->accounts, w, take_certain, s);
     match_span(w->begun_us, w->first_us, w->last_us, &from_us, &to_us);
+    /* One connection has one key: if several are as certain, none is. */
+    if (s->of[KEYED].certain_count > 1)
+        s->of[KEYED] = (struct candidates){.perhaps_count = 2};
     for (int k = 0; k < KINDS && w->seen.client.bits; k++) {
         struct candidates *c = &s->of[k];
-        if (!c->certain_count &&
+        if (is_open(c) &&
             !accounts_near(&s->join->accounts, &w->seen.client, k, from_us, to_us, take_perhaps, s))
             c->perhaps_count = 2; /* among so many nothing can be told */
     }
@@ -193,7 +201,7 @@ static bool awaits_name(const struct search *s)
     const struct candidates *c = &s->of[KEYLESS];
     bool awaits = false;
     for (unsigned i = 0; s->join->settings.user_of && i < c->certain_count; i++)
-        awaits |= accounts_at(&s->join->accounts, c->certain[i])->account.hashed_user != 0;
+        awaits |= accounts_at(&s->join->accounts, c->certain[i])->account.user_is_hashed;
     return awaits;
 }
 
@@ -217,7 +225,7 @@ static bool mark_ambiguous(void *context, uint32_t number)
 {
     struct search *s = context;
     struct account_node *n = accounts_at(&s->join->accounts, number);
-    if (!n->taken && match_session(&n->account, s->session) == PERHAPS)
+    if (!n->taken && match_session(&n->account, s->session) != ANOTHER)
         n->ambiguous = true;
     return true;
 }

@@ -21,7 +21,7 @@
 
 struct join;
 
-enum { JOIN_ACCOUNTS_MAX = 1000 * 1000, JOIN_WAITING_MAX = 1000 * 1000, JOIN_OF_ONE = 16 };
+enum { JOIN_ACCOUNTS_MAX = 1000 * 1000, JOIN_WAITING_MAX = 1000 * 1000, JOIN_OF_ONE = 64 };
 
 /* A session, joined or not. `accounts` are numbers of join_account_of(), JOIN_OF_ONE at most. */
 struct joined {

@@ -7,7 +7,7 @@
  * for another (RFC 5321 4.5.3.2: 5 minutes of silence, 10 for a mail). */
 #define LASTS_US (3600 * US_PER_S)
 /* Without ports, events of one client and one process are one session's if they are so close. */
-#define PAUSE_US (60 * US_PER_S)
+#define PAUSE_US (10 * US_PER_S)
 
 static int64_t apart(int64_t a, int64_t b)
 {
@@ -39,6 +39,16 @@ static bool at_same_time(const struct account *a, const struct waiting *w)
     return a->first_us <= w->last_us + SLACK_US && account_over_us(a) + SLACK_US >= w->first_us;
 }
 
+/* One process has one session behind the other: what it told is of the one in which it was told.
+ * Its clock is the log's, whose stamps may be of whole seconds. */
+static bool in_process(const struct account *a, const struct waiting *w)
+{
+    bool whole = w->first_us % US_PER_S == 0 && w->last_us % US_PER_S == 0;
+    int64_t pad_us = whole ? US_PER_S : US_PER_S / 10;
+    return a->mta_pid == w->pid && (!w->first_us || (a->first_us >= w->first_us - pad_us &&
+                                                     a->last_us <= w->last_us + pad_us));
+}
+
 enum likeness match_session(const struct account *a, const struct waiting *w)
 {
     if (!at_same_time(a, w))
@@ -52,7 +62,7 @@ enum likeness match_session(const struct account *a, const struct waiting *w)
     if (a->client_port && w->client_port)
         return a->client_port == w->client_port ? CERTAIN : ANOTHER;
     if (a->mta_pid && w->pid)
-        return a->mta_pid == w->pid ? CERTAIN : ANOTHER;
+        return in_process(a, w) ? CERTAIN : ANOTHER;
     return PERHAPS;
 }
 
@@ -75,7 +85,8 @@ bool match_event(const struct account *a, const struct event *e)
     return from_us - a->last_us < LASTS_US;
 }
 
-bool match_process(const struct account *a, const struct event *e, uint32_t pid)
+bool match_process(const struct account *a, const struct event *e, uint32_t pid, uint32_t user)
 {
-    return !a->key && pid && a->mta_pid == pid && e->wall_us - a->last_us < PAUSE_US;
+    return !a->key && pid && a->mta_pid == pid && a->user == user &&
+           e->wall_us - a->last_us < PAUSE_US;
 }

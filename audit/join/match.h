@@ -38,7 +38,9 @@ enum likeness match_account(const struct account *keyless, const struct account 
  * connection once, and a port comes back. */
 bool match_event(const struct account *a, const struct event *e);
 
-/* Is it about the session of a process that the account is of, both without a key? */
-bool match_process(const struct account *a, const struct event *e, uint32_t pid);
+/* Is it about the session of a process that the account is of, both without a key? One process has
+ * the same client again sometimes, so the user has to be the same: `user` is a number of names.h.
+ */
+bool match_process(const struct account *a, const struct event *e, uint32_t pid, uint32_t user);
 
 #endif

@@ -416,6 +416,37 @@ def the_gates_refusal_is_of_the_same_session(work):
 
 
 @test
+def one_process_has_several_sessions_of_one_client(work):
+    """Two people behind one address, and one smtpd after the other: each is who he is."""
+    secret = bytes(range(32))
+    journal = Journal(work / "journal")
+    for second, user in ((2, "bob"), (7, "alice")):
+        journal.add("gate", "auth_refused", f"00:{second:02}.500000", key=None, client_address=BOB, sasl_username=hashed(secret, f"{user}@example.com"),
+                    mta_pid=100, findings=["auth-tried-on-smtp-port"], role="smtp", tls=True)
+    (work / "journal" / "secret").write_bytes(secret)
+    def refused(begin, end):
+        return visit(begin, end, WITHOUT_PORT, name="postfix/smtp", counts="ehlo=1 auth=0/1 commands=1/2")
+    log = refused("00:01", "00:03") + refused("00:04", "00:05") + refused("00:06", "00:08") + LOGIN + LOGIN.replace("Bob@", "Alice@")
+    found = sessions(work, log)
+    assert [each["sources"] for each in found if each["port"] == 25] == [["log"], ["log", "gate"], ["log", "gate"]], found
+    told = json.loads(run("--json", work / "mail.log", work / "journal", code=1))
+    assert sorted(str(e["sasl_usernames"]) for e in told["entries"] if e["sasl_usernames"]) == ["['Alice@example.com']", "['Bob@example.com']"]
+
+
+@test
+def two_connections_of_one_process_are_not_one(work):
+    """The log has no ports; both were in the same second, in the same process: which is which is not known."""
+    journal = Journal(work / "journal")
+    for n in (0, 1):
+        key, port = f"00c0ffee1234567{n}", PORT + n
+        journal.tap(f"00:01.{2 + 4 * n}00000", key=key, port=port, ms=100, first_bytes="smtp", tls_mode="cleartext", commands=["EHLO", "MAIL"])
+        journal.decision("policyd", f"00:01.{2 + 4 * n}50000", key=key, client_port=port, tls=False, auth=False, mta_pid=100)
+    log = 2 * visit("00:01", "00:01", WITHOUT_PORT, counts="ehlo=1 mail=1 rcpt=1 commands=3")
+    found = sessions(work, log)
+    assert len(found) == 4 and all("join" in each["doubts"] for each in found), found
+
+
+@test
 def a_hash_is_resolved_to_who_logs_in_elsewhere(work):
     secret = bytes(range(32))
     refusal(Journal(work / "journal"), hashed(secret, "bob@example.com"))
