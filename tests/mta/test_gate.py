@@ -5,7 +5,9 @@
 """
 import hashlib
 import hmac
+import json
 import re
+import subprocess
 import sys
 import time
 
@@ -16,6 +18,7 @@ import tap
 from daemons import HAVE_IPV6, wait_for
 from dovecot import PASSWORD, USER
 from gate import DOVECOT, OPTIONS, REFUSED, TEXT, GateRig, Gone, Port, encode, lines_of, pasted
+from plugin import program
 from suite import run
 from tree import REPOSITORY
 
@@ -249,6 +252,19 @@ def no_password_anywhere(rig):
     expected = {user_hash(rig, BOB)}
     users = {line["sasl_username"] for line in rig.lines() if "sasl_username" in line}
     return [f"{word!r} was written" for word in found] + differ("the users", users, expected)
+
+
+@test
+def joined_with_the_log(rig):
+    """mailreeve audit: what the gate refused is a session of Postfix's log each, and nothing is left over"""
+    settled(rig)
+    wait_for("the log", lambda: rig.mta.logged().count("]: connect from") == rig.mta.logged().count("]: disconnect from"))
+    done = subprocess.run([program("mailreeve"), "audit", "-c", "/dev/null", "--lines", "--json", "--listener", "postfix=25", rig.mta.log, rig.journal],
+                          stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    ended = [each for each in map(json.loads, done.stdout.splitlines()) if "ended" in each]
+    gate = [each for each in ended if "gate" in each["sources"]]
+    return ([] if gate else ["no session of the gate's"]) + [f"not of one session with the log: {each}" for each in gate
+            if each["sources"] != ["log", "gate"] or each["findings"] != ["auth-tried-on-smtp-port"]]
 
 
 @test
