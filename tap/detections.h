@@ -17,7 +17,7 @@ struct tap_bench {
     bool tls_is_ours; /* whether the client uses TLS shows here: no proxy does it in front of us */
 };
 
-static inline bool has_verb(const struct opening *o, enum opening_verb v)
+static inline bool has_verb(const struct opening *o, enum smtp_verb v)
 {
     return o->seen & UINT32_C(1) << v;
 }

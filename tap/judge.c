@@ -65,7 +65,7 @@ static enum tap_mode mode_of(const struct opening *o)
 
 /* What a stage of the core comes from, the latest first. */
 static const struct {
-    enum opening_verb verb;
+    enum smtp_verb verb;
     enum stage stage;
 } stages[] = {
     {VERB_ETRN, STAGE_ETRN}, {VERB_VRFY, STAGE_VRFY}, {VERB_DATA, STAGE_DATA},

@@ -24,7 +24,7 @@ static void put_commands(struct jline *l, const struct opening *o)
 {
     struct str verbs[OPENING_VERBS];
     for (unsigned i = 0; i < o->verb_count; i++)
-        verbs[i] = str_of(opening_verb_names[o->verbs[i]]);
+        verbs[i] = str_of(smtp_verb_names[o->verbs[i]]);
     if (o->verb_count)
         jline_strs(l, "commands", verbs, o->verb_count);
     if (o->unknown)

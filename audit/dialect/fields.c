@@ -3,6 +3,7 @@
 #include "audit/dialect/fields.h"
 
 #include "audit/dialect/cursor.h"
+#include "core/wire/words.h"
 
 /* ---- texts ------------------------------------------------------------------- */
 
@@ -63,22 +64,10 @@ bool take_verify(struct str *c, const struct stops *stops, struct message *m)
 
 bool take_mechanism(struct str *c, const struct stops *stops, struct message *m)
 {
-    static const struct str names[] = {
-        STR("PLAIN"),       STR("LOGIN"),         STR("CRAM-MD5"),
-        STR("DIGEST-MD5"),  STR("XOAUTH2"),       STR("OAUTHBEARER"),
-        STR("SCRAM-SHA-1"), STR("SCRAM-SHA-256"), STR("SCRAM-SHA-512"),
-        STR("GSSAPI"),      STR("GSS-SPNEGO"),    STR("NTLM"),
-        STR("EXTERNAL"),    STR("ANONYMOUS"),     STR("SCRAM-SHA-1-PLUS"),
-        STR("OTP"),         STR("SKEY"),          STR("SCRAM-SHA-256-PLUS"),
-        STR("CRAM-SHA1"),   STR("KERBEROS_V4"),   STR("SCRAM-SHA-512-PLUS"),
-    };
     struct str s;
     if (!take_until(c, stops, &s))
         return false;
-    bool told = m->kind != MESSAGE_AUTH_FAILED;
-    for (size_t i = 0; !told && i < sizeof names / sizeof *names; i++)
-        told = str_eq_nocase(s, names[i]);
-    if (told)
+    if (m->kind != MESSAGE_AUTH_FAILED || sasl_mechanism_of(s))
         m->mechanism = s;
     return true;
 }

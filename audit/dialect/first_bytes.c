@@ -3,6 +3,7 @@
 #include "audit/dialect/fields.h"
 
 #include "audit/dialect/cursor.h"
+#include "core/wire/words.h"
 
 /* The next byte, an escape undone; -1 at the end, also of an escape that is cut. */
 static int next_byte(struct str *c)
@@ -44,21 +45,8 @@ static bool is_signatures(const int b[5])
     return b[0] == 8 && b[1] == 11 && b[2] == 8 && b[3] == 4 && b[4] == 8;
 }
 
-static bool is_word(struct str s, const char *const *words)
-{
-    for (; *words; words++)
-        if (str_eq_nocase(s, str_of(*words)))
-            return true;
-    return false;
-}
-
 enum first_bytes first_bytes_of(struct str sent)
 {
-    static const char *const http[] = {"GET",    "POST",  "HEAD",  "PUT", "OPTIONS", "CONNECT",
-                                       "DELETE", "TRACE", "PATCH", "PRI", NULL};
-    static const char *const smtp[] = {
-        "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA",     "RSET",    "NOOP",     "QUIT", "VRFY",
-        "EXPN", "HELP", "ETRN", "AUTH", "BDAT", "STARTTLS", "XCLIENT", "XFORWARD", NULL};
     struct str c = sent;
     int b[5];
     for (int i = 0; i < 5; i++)
@@ -72,9 +60,9 @@ enum first_bytes first_bytes_of(struct str sent)
         n++;
     struct str word = {sent.p, n};
     char behind = n < sent.n ? sent.p[n] : ' ';
-    if (behind == ' ' && is_word(word, http))
+    if (behind == ' ' && is_http_method(word))
         return BYTES_HTTP;
-    if (behind != ':' && is_word(word, smtp))
+    if (behind != ':' && smtp_verb_of(word) < VERBS)
         return BYTES_SMTP;
     for (size_t i = 0; i < n; i++)
         if (word.p[i] < '!' || word.p[i] > '~')

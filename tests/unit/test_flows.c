@@ -23,7 +23,7 @@ static void say(char *text, size_t size, enum flow_ended ended, const struct ope
     struct buf b = {text, 0, size, false};
     buf_printf(&b, "%s %s", flow_ended_names[ended], opening_first_names[o->first]);
     for (unsigned i = 0; i < o->verb_count; i++)
-        buf_printf(&b, " %s", opening_verb_names[o->verbs[i]]);
+        buf_printf(&b, " %s", smtp_verb_names[o->verbs[i]]);
     if (o->hello)
         buf_printf(&b, " hello %s", hello_fate_names[o->fate]);
     buf_cstr(&b);

@@ -87,7 +87,7 @@ static void describe(struct buf *b, const struct opening *o)
     if (o->commands)
         buf_printf(b, " %u/%u", o->commands, o->unknown);
     for (size_t i = 0; i < o->verb_count; i++)
-        buf_printf(b, " %s", opening_verb_names[o->verbs[i]]);
+        buf_printf(b, " %s", smtp_verb_names[o->verbs[i]]);
     if (o->helo_n)
         buf_printf(b, " helo=%.*s", o->helo_n, o->helo);
     if (o->mechanism)

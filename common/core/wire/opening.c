@@ -13,12 +13,6 @@ const char *const opening_first_names[FIRSTS] = {
     [FIRST_HTTP] = "http",       [FIRST_OTHER] = "other",
 };
 
-const char *const opening_verb_names[VERBS] = {
-#define VERB(name) #name,
-#include "core/wire/verbs.def"
-#undef VERB
-};
-
 const char *const hello_fate_names[FATES] = {
     [FATE_UNKNOWN] = "unknown",           [FATE_ANSWERED] = "answered", [FATE_ALERT] = "alert",
     [FATE_HIDDEN_ALERT] = "hidden-alert", [FATE_LEFT] = "left",

@@ -17,6 +17,7 @@
 
 #include "core/wire/client_hello.h"
 #include "core/wire/proxy_header.h"
+#include "core/wire/words.h"
 
 enum {
     OPENING_LINE = 2048, /* a longer command is not one (RFC 5321 4.5.3.1.4: 512) */
@@ -37,14 +38,6 @@ enum opening_first {
 };
 extern const char
     *const opening_first_names[FIRSTS]; /* "nothing", "tls", "smtp", "http", "other" */
-
-enum opening_verb {
-#define VERB(name) VERB_##name,
-#include "core/wire/verbs.def"
-#undef VERB
-    VERBS
-};
-extern const char *const opening_verb_names[VERBS]; /* "EHLO", ... */
 
 /* What became of the ClientHello, as far as the client shows. */
 enum hello_fate {
@@ -73,7 +66,7 @@ struct opening {
 
     enum opening_first first;
     uint8_t verb_count;
-    uint8_t verbs[OPENING_VERBS]; /* enum opening_verb, in order */
+    uint8_t verbs[OPENING_VERBS]; /* enum smtp_verb, in order */
     uint32_t seen;                /* bits 1 << VERB_x, all that came in clear text */
     uint32_t commands, unknown;   /* lines in clear text; of these, with a verb that is not known */
     char helo[OPENING_HELO_MAX];  /* argument of the last HELO or EHLO in clear text */

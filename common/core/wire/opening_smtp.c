@@ -2,45 +2,6 @@
 /* Clear text in the opening: a client's commands, line by line, up to AUTH or MAIL. */
 #include "core/wire/opening_internal.h"
 
-enum {
-    WORD_MAX = 8, /* bytes of the longest verb, and of the longest method below */
-};
-
-static const char *const http_methods[] = {
-    "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI",
-};
-
-/* IANA's "SASL Mechanisms", and what mail programs say besides. */
-static const char *const mechanisms[] = {
-    "PLAIN",
-    "LOGIN",
-    "CRAM-MD5",
-    "DIGEST-MD5",
-    "EXTERNAL",
-    "ANONYMOUS",
-    "GSSAPI",
-    "GSS-SPNEGO",
-    "GS2-KRB5",
-    "GS2-KRB5-PLUS",
-    "NTLM",
-    "OTP",
-    "XOAUTH2",
-    "OAUTHBEARER",
-    "SCRAM-SHA-1",
-    "SCRAM-SHA-1-PLUS",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-256-PLUS",
-    "SCRAM-SHA-512",
-    "SCRAM-SHA-512-PLUS",
-    "SCRAM-SHA3-512",
-    "SCRAM-SHA3-512-PLUS",
-    "KERBEROS_V4",
-    "SKEY",
-    "SRP",
-    "9798-U-RSA-SHA1-ENC",
-    "SECURID",
-};
-
 static bool blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -68,27 +29,9 @@ enum word_kind { WORD_MORE, WORD_UNKNOWN, WORD_VERB, WORD_METHOD };
 
 struct word {
     enum word_kind kind;
-    enum opening_verb verb; /* with WORD_VERB */
+    enum smtp_verb verb; /* with WORD_VERB */
     size_t n;
 };
-
-static bool is_verb(struct str s, enum opening_verb *ret)
-{
-    for (unsigned i = 0; i < VERBS; i++)
-        if (str_eq_nocase(s, str_of(opening_verb_names[i]))) {
-            *ret = (enum opening_verb)i;
-            return true;
-        }
-    return false;
-}
-
-static bool is_method(struct str s)
-{
-    for (size_t i = 0; i < sizeof http_methods / sizeof *http_methods; i++)
-        if (str_eq(s, str_of(http_methods[i])))
-            return true;
-    return false;
-}
 
 /* The first word of a line that begins with one. It is whole if a delimiter follows. */
 static struct word first_word(struct str text)
@@ -101,9 +44,9 @@ static struct word first_word(struct str text)
         return w;
     if (w.n == text.n)
         w.kind = WORD_MORE;
-    else if (is_verb(s, &w.verb))
+    else if ((w.verb = smtp_verb_of(s)) < VERBS)
         w.kind = WORD_VERB;
-    else if (text.p[w.n] == ' ' && is_method(s))
+    else if (text.p[w.n] == ' ' && is_http_method(s))
         w.kind = WORD_METHOD;
     return w;
 }
@@ -158,7 +101,7 @@ static bool count_unknown(struct opening *o)
     return count(o);
 }
 
-static bool count_verb(struct opening *o, enum opening_verb verb)
+static bool count_verb(struct opening *o, enum smtp_verb verb)
 {
     o->seen |= 1u << verb;
     if (o->verb_count < OPENING_VERBS)
@@ -207,7 +150,7 @@ bool opening_rest_of_line(struct opening *o, struct str bytes, size_t *used)
     return end ? opening_go(o, PHASE_COMMAND) : true;
 }
 
-static bool whole_line(struct opening *o, enum opening_verb verb, struct str argument)
+static bool whole_line(struct opening *o, enum smtp_verb verb, struct str argument)
 {
     if (argument.n && argument.p[argument.n - 1] == '\r')
         argument.n--;
@@ -300,8 +243,8 @@ void opening_last_command(struct opening *o, struct str bytes)
     size_t n = 0;
     while (n < text.n && !delimiter(text.p[n]))
         n++;
-    enum opening_verb verb;
-    bool known = is_verb((struct str){text.p, n}, &verb);
+    enum smtp_verb verb = smtp_verb_of((struct str){text.p, n});
+    bool known = verb < VERBS;
     if (n && o->first == FIRST_NOTHING)
         o->first = known ? FIRST_SMTP : FIRST_OTHER;
     if (!known)
@@ -323,22 +266,6 @@ static bool skip_blanks(struct str bytes, size_t *used)
     return *used > 0;
 }
 
-static const char *mechanism_name(struct str s)
-{
-    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
-        if (str_eq_nocase(s, str_of(mechanisms[i])))
-            return mechanisms[i];
-    return "";
-}
-
-static bool begins_mechanism(struct str s)
-{
-    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
-        if (s.n <= strlen(mechanisms[i]) && str_eq_nocase(s, (struct str){mechanisms[i], s.n}))
-            return true;
-    return false;
-}
-
 /* A password may stand in its place: what begins no known name is not kept. */
 bool opening_mechanism(struct opening *o, struct str bytes, size_t *used)
 {
@@ -350,10 +277,12 @@ bool opening_mechanism(struct opening *o, struct str bytes, size_t *used)
     bool whole = word.n < bytes.n;
     if (whole && word.n == 0)
         return opening_over(o);
-    if (!whole && begins_mechanism(word))
+    if (!whole && is_sasl_mechanism_begun(word))
         return false;
-    if (whole)
-        o->mechanism = mechanism_name(word);
+    if (whole) {
+        const char *known = sasl_mechanism_of(word);
+        o->mechanism = known ? known : "";
+    }
     *used = word.n;
     return opening_go(o, whole ? PHASE_RESPONSE : PHASE_NO_MECHANISM);
 }
