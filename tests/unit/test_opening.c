@@ -157,7 +157,7 @@ static void test_first(void **state)
         {STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "http"},
         {STR("CONNECT a:25 HTTP/1.1\r\n\r\n"), "http"},
         {STR("GET\r\n"), "other 1/1"},
-        {STR("get / HTTP/1.1\r\n"), "other 1/1"},
+        {STR("get / HTTP/1.1\r\n"), "http"},
         {STR("FOO\r\n"), "other 1/1"},
         {STR("FOO\r\nEHLO a\r\nMAIL "), "other 3/1 EHLO MAIL helo=a"},
         {STR("EHLOO a\r\n"), "other 1/1"},
