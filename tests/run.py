@@ -62,6 +62,7 @@ SUITES = {
         "dev/wild": script("tests/audit/test_wild.py"),
         "asan/clients-replay": script("tests/audit/test_clients_replay.py", "asan"),
         "asan/tap": script("tests/tap/test_tap.py", "asan"),
+        "dev/large-capture": script("tests/tap/test_large.py"),
         "asan/report-schema": script("tests/audit/test_report_schema.py", "asan"),
         "asan/html": script("tests/audit/test_html.py", "asan"),
         "dev/bad-logs": script("tests/audit/test_bad_input.py"),
