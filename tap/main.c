@@ -2,6 +2,7 @@
 /* mailreeve-tap: looks on how clients begin their sessions, and says who uses the wrong mode. */
 #include <event2/event.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -150,11 +151,27 @@ static size_t count(struct life *l, struct status_counter *list, size_t room)
     return n;
 }
 
+/* The kernel holds packets back until it has many, or for CAPTURE_TIMEOUT_MS: what came before the
+ * end is waited for. */
+static void read_the_rest(struct tap *t)
+{
+    struct pollfd readable = {.fd = capture_fd(t->capture), .events = POLLIN};
+    struct err e = {""};
+    int64_t end_us = clock_us(CLOCK_MONOTONIC) + 2 * 1000 * CAPTURE_TIMEOUT_MS, left_us;
+    int failed = 0;
+    while (!failed && (left_us = end_us - clock_us(CLOCK_MONOTONIC)) > 0) {
+        poll(&readable, 1, (int)(left_us / 1000) + 1);
+        t->read = clock_now();
+        failed = capture_read(t->capture, on_packet, t, &e);
+    }
+}
+
 static void stop(struct life *l)
 {
     struct tap *t = tap_of(l);
-    struct now now = clock_now();
-    flows_stop(t->watch.flows, now.mono_us);
+    if (l->ended == EX_OK)
+        read_the_rest(t);
+    flows_stop(t->watch.flows, clock_us(CLOCK_MONOTONIC));
 }
 
 static void end(struct life *l)

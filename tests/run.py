@@ -81,6 +81,7 @@ SUITES = {
         "dev/mta-gate": script("tests/mta/test_gate.py"),
         "dev/clients": script("tests/mta/test_clients.py"),
         "dev/situations": script("tests/mta/test_situations.py"),
+        "dev/all-sources": script("tests/mta/test_all_sources.py"),
         "dev/demo-log": script("tests/mta/test_demo_log.py"),
         "dev/demo": script("tests/mta/test_demo.py"),
         "dev/bench-selftest": script("tests/bench/selftest.py"),
