@@ -101,7 +101,7 @@ static void write_part(const struct text *t, const struct report_part *p)
         buf_printf(&b, ", %s%s%.40s", p->software->name, *p->version ? " " : "", p->version);
     if (p->offered)
         buf_printf(&b, ", offers up to %s", tls_version_name(p->offered));
-    if (*p->ja4)
+    if (*p->ja4 && !p->software) /* who has no name has a fingerprint */
         buf_printf(&b, ", JA4 %.40s", p->ja4);
     text_go_on(&t->style, (unsigned)column + (unsigned)strlen(would) + 2, 14, buf_cstr(&b));
 }
