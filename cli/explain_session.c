@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "audit/report/story.h"
@@ -302,6 +303,7 @@ int explain_session(const char *name, const char *config, char *const *sources, 
     static struct audit_options o;
     static struct search s;
     struct audit_policy p = {0};
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* as in cmd_audit() */
     o.now_us = clock_us(CLOCK_REALTIME);
     parse_wanted(name, &s.wanted);
     const char *why = audit_sources_sort(&o, sources, count);
