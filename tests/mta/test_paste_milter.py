@@ -46,7 +46,7 @@ AUTH_STILL_ON = "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n"     
 POSTFIX_LATER, SENDMAIL_LATER = "451 4.7.1 Service unavailable", "451 4.3.2 Please try again later"     # to MAIL
 LATER_454 = "454 4."                                                                # to STARTTLS and AUTH
 # before TLS: end of file (8: SSL_ERROR_EOF, as Python has it when OpenSSL gives no reason), reset
-HUNG_UP = "(UNEXPECTED_EOF_WHILE_READING)", "([Errno 8]", "([Errno 104]", "([Errno 32]"
+HUNG_UP = "(UNEXPECTED_EOF_WHILE_READING)", "(TLS/SSL connection has been closed (EOF)", "([Errno 8]", "([Errno 104]", "([Errno 32]"
 
 
 def block(containing):
