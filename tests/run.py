@@ -59,6 +59,7 @@ SUITES = {
         "asan/cli": script("tests/cli/test_cli.py", "asan"),
         "asan/audit": script("tests/audit/test_command.py", "asan"),
         "asan/join": script("tests/audit/test_join.py", "asan"),
+        "asan/join-told": script("tests/audit/test_join_told.py", "asan"),
         "dev/wild": script("tests/audit/test_wild.py"),
         "asan/clients-replay": script("tests/audit/test_clients_replay.py", "asan"),
         "asan/tap": script("tests/tap/test_tap.py", "asan"),
