@@ -34,8 +34,7 @@ struct event {
     int64_t begun_us; /* when the session began, if that is told (the tap's) */
     uint64_t key;
     struct addr client; /* unknown also where it was written as a hash or a network */
-    struct str host, client_text, server_text, listener, role, stage, queue_id, user, mechanism,
-        helo;
+    struct str host, client_text, listener, role, stage, queue_id, user, mechanism, helo;
     struct str software, software_version, tls_version, cipher, tls_sni, tls_alpn, ja4;
     struct str tls_mode, first_bytes, handshake, ended, action, would, instance, proxy;
     struct str commands, offered; /* raw strings of JSON, for json_next_string() */
@@ -43,7 +42,7 @@ struct event {
         unknown_commands;
     struct str offered_highest;
     enum told tls, auth;
-    finding_set found, likely, excepted, trusted;
+    finding_set found, likely;
 };
 
 struct event_parser {

@@ -123,7 +123,6 @@ static void count(struct journals_counts *c, const struct journal_reader *reader
     c->bytes += s->bytes;
     c->bad += s->bad;
     c->missing += s->missing;
-    c->repeated += s->repeated;
     c->unreadable += s->unreadable;
 }
 

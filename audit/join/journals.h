@@ -18,7 +18,7 @@ enum { JOURNALS_MAX = 256 }; /* programs and files together */
 struct journals_counts {
     uint64_t lines, events; /* all; about sessions */
     uint64_t bytes;
-    uint64_t bad, missing, repeated, unreadable; /* as journal_reader_stats */
+    uint64_t bad, missing, unreadable; /* as journal_reader_stats */
 };
 
 /* NULL with *err set: nothing there, it cannot be read, memory ends. */
