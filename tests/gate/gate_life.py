@@ -9,26 +9,9 @@ import subprocess
 import sys
 
 from gated import NAME, PROGRAM, Gate, auth, fail
-from daemon import EX_UNAVAILABLE, USER, expect, same, test
+from daemon import EX_UNAVAILABLE, LAUNCHER, USER, expect, same, test
 
 EX_USAGE, EX_NOUSER = 64, 67
-
-LAUNCHER = """
-import os, socket, sys
-*paths, _ = sys.argv[1:sys.argv.index("--") + 1]
-for number, path in enumerate(paths, 3):
-    s = socket.socket(socket.AF_UNIX)
-    s.bind(path)
-    s.listen()
-    fd = s.detach()
-    if fd != number:
-        os.dup2(fd, number)
-        os.close(fd)
-    os.set_inheritable(number, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(paths)))
-command = sys.argv[sys.argv.index("--") + 1:]
-os.execv(command[0], command)
-"""
 
 
 def not_started(g, code, *words, **how):
@@ -127,11 +110,11 @@ def stale_and_live_sockets():
 def systemd():
     """a socket from systemd is used, --socket is not needed, and it is not removed at the end; two are an error"""
     with Gate(start=False) as g:
-        g.start(prefix=[sys.executable, "-c", LAUNCHER, g.path, "--"], listen=False)
+        g.start(prefix=[sys.executable, "-c", LAUNCHER, g.path, "", "--"], listen=False)
         g.refuse()
         g.stop()
         expect(os.path.exists(g.path), "systemd's socket was removed")
-        not_started(g, EX_UNAVAILABLE, "systemd passed 2 sockets", prefix=[sys.executable, "-c", LAUNCHER, g.path + "a", g.path + "b", "--"])
+        not_started(g, EX_UNAVAILABLE, "systemd passed 2 sockets", prefix=[sys.executable, "-c", LAUNCHER, g.path + "a", g.path + "b", "", "--"])
         os.unlink(g.path)
         g.start(env={"LISTEN_PID": "1", "LISTEN_FDS": "1"})
         g.refuse()

@@ -145,6 +145,25 @@ class Client:
 
 # ---- the daemon ----
 
+# Hands over sockets as systemd does (sd_listen_fds(3)): PATH... NAMES -- COMMAND...
+LAUNCHER = """
+import os, socket, sys
+*paths, names = sys.argv[1:sys.argv.index("--")]
+for number, path in enumerate(paths, 3):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(path)
+    s.listen()
+    fd = s.detach()
+    if fd != number:
+        os.dup2(fd, number)
+        os.close(fd)
+    os.set_inheritable(number, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(paths)), LISTEN_FDNAMES=names)
+command = sys.argv[sys.argv.index("--") + 1:]
+os.execv(command[0], command)
+"""
+
+
 class Daemon:
     """A daemon with a folder of its own, started and ready."""
     running = []

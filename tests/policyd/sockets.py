@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 
-from daemon import (AUTHENTICATE, DUNNO, EX_UNAVAILABLE, NO_AUTH, NO_TLS, NOT_ON_25, PROGRAM, STARTTLS, USER, Daemon, expect,
+from daemon import (AUTHENTICATE, DUNNO, EX_UNAVAILABLE, LAUNCHER, NO_AUTH, NO_TLS, NOT_ON_25, PROGRAM, STARTTLS, USER, Daemon, expect,
                     free_port, same, test)
 
 GROUP = "mail"
@@ -129,24 +129,6 @@ def root():
     with Daemon(start=False) as d:
         not_started(d, EX_UNAVAILABLE, "must not run as root", user=None)
         not_started(d, EX_UNAVAILABLE, "must not run as root", user="root")
-
-
-LAUNCHER = """
-import os, socket, sys
-*paths, names = sys.argv[1:sys.argv.index("--")]
-for number, path in enumerate(paths, 3):
-    s = socket.socket(socket.AF_UNIX)
-    s.bind(path)
-    s.listen()
-    fd = s.detach()
-    if fd != number:
-        os.dup2(fd, number)
-        os.close(fd)
-    os.set_inheritable(number, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(paths)), LISTEN_FDNAMES=names)
-command = sys.argv[sys.argv.index("--") + 1:]
-os.execv(command[0], command)
-"""
 
 
 @test
