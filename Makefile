@@ -14,6 +14,10 @@ MILTER   := $(wildcard milter/*.c)
 TAP      := $(wildcard tap/*.c)
 GATE     := $(wildcard gate/*.c)
 AUDIT    := $(wildcard audit/*/*.c)
+MTA      := $(wildcard mta/*.c mta/*/*.c)
+DOCTOR   := $(wildcard doctor/*.c)
+SETUP    := $(wildcard setup/*.c)
+PROBE    := $(wildcard probe/*.c)
 CLI      := $(wildcard cli/*.c)
 UNIT     := $(wildcard tests/unit/*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
@@ -58,6 +62,7 @@ LIBS_EDGE   := -levent_core -lyaml -lssl -lcrypto -pthread
 LIBS_MILTER := -lmilter $(LIBS_EDGE)
 LIBS_TAP    := -lpcap -lcap $(LIBS_EDGE)
 LIBS_AUDIT  := -lz -llzma $(LIBS_EDGE)
+LIBS_CLI    := -lresolv $(LIBS_AUDIT)
 
 object = $(patsubst %.c,$(B)/%.o,$(1))
 Q := $(if $(VERBOSE),,@)
@@ -88,6 +93,7 @@ $(B)/%.o: %.c Makefile VERSION
 $(B)/libcore.a: $(call object,$(CORE))
 $(B)/libedge.a: $(call object,$(EDGE))
 $(B)/libaudit.a: $(call object,$(AUDIT))
+$(B)/libserver.a: $(call object,$(MTA) $(DOCTOR) $(SETUP) $(PROBE))
 $(B)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -110,22 +116,22 @@ $(B)/mailreeve-gate: $(call object,$(GATE)) $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_EDGE)
 
-$(B)/mailreeve: $(call object,$(CLI)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
+$(B)/mailreeve: $(call object,$(CLI)) $(B)/libaudit.a $(B)/libserver.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
-	$(LINK) $(LIBS_AUDIT)
+	$(LINK) $(LIBS_CLI)
 
 # ---- tests -----------------------------------------------------------------
-LIBS_TEST   := -lmilter -lpcap -lcap $(LIBS_AUDIT)
+LIBS_TEST   := -lmilter -lpcap -lcap $(LIBS_CLI)
 PROGRAM_LIB := $(filter-out %/main.c,$(POLICYD) $(MILTER) $(TAP) $(GATE))
 UNIT_BIN    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
 UNIT_HELP   := $(filter-out tests/unit/test_%,$(UNIT))
 FUZZ_BIN    := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(FUZZ))
 
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PROGRAM_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(call object,$(UNIT_HELP) $(PROGRAM_LIB)) $(B)/libaudit.a $(B)/libserver.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) -lcmocka -ljansson $(LIBS_TEST)
 
-$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PROGRAM_LIB)) $(B)/libaudit.a $(B)/libedge.a $(B)/libcore.a
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(call object,$(PROGRAM_LIB)) $(B)/libaudit.a $(B)/libserver.a $(B)/libedge.a $(B)/libcore.a
 	$(call say,LD,$@)
 	$(LINK) $(LIBS_TEST)
 
@@ -167,7 +173,7 @@ fuzz:
 	@for f in $(basename $(notdir $(FUZZ))); do \
 	    mkdir -p build/fuzz/found-$$f; \
 	    clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined tests/fuzz/$$f.c \
-	        $(PROGRAM_LIB) $(AUDIT) $(EDGE) $(CORE) $(LIBS_TEST) -o build/fuzz/$$f && \
+	        $(PROGRAM_LIB) $(AUDIT) $(MTA) $(DOCTOR) $(SETUP) $(PROBE) $(EDGE) $(CORE) $(LIBS_TEST) -o build/fuzz/$$f && \
 	    build/fuzz/$$f -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ \
 	        build/fuzz/found-$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done

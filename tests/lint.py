@@ -23,7 +23,11 @@ LAYERS = {
     "tap": {"core", "config", "journal", "edge", "tap"},
     "gate": {"core", "config", "journal", "edge", "gate"},
     "audit": {"core", "config", "journal", "edge", "audit"},
-    "cli": {"core", "config", "journal", "edge", "audit", "cli"},
+    "mta": {"core", "config", "journal", "edge", "mta"},
+    "doctor": {"core", "config", "journal", "edge", "mta", "doctor"},
+    "setup": {"core", "config", "journal", "edge", "mta", "setup"},
+    "probe": {"core", "config", "journal", "edge", "mta", "probe"},
+    "cli": {"core", "config", "journal", "edge", "audit", "mta", "doctor", "setup", "probe", "cli"},
 }
 # Which libraries a program may need, so that a plugin never grows a database.
 LIBRARIES = {
@@ -31,7 +35,7 @@ LIBRARIES = {
     "mailreeve-milter": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1", "libmilter"},
     "mailreeve-tap": {"libc", "libyaml-0", "libssl", "libcrypto", "libevent_core-2.1", "libpcap", "libcap"},
     "mailreeve-gate": {"libc", "libcrypto"},
-    "mailreeve": {"libc", "libyaml-0", "libssl", "libcrypto", "libz", "liblzma"},
+    "mailreeve": {"libc", "libresolv", "libyaml-0", "libssl", "libcrypto", "libz", "liblzma"},
 }
 # All that the core may ask of the C library: no files, no clock, no log.
 CORE_MAY_CALL = set("""malloc calloc free memcpy memcmp memset memchr memmove strlen strchr strstr explicit_bzero
@@ -68,7 +72,8 @@ def includes_point_down():
 
 @check
 def headers_compile_alone():
-    for f in files("common/*.h", "policyd/*.h", "milter/*.h", "tap/*.h", "gate/*.h", "audit/*.h", "cli/*.h"):
+    for f in files("common/*.h", "policyd/*.h", "milter/*.h", "tap/*.h", "gate/*.h", "audit/*.h", "mta/*.h", "doctor/*.h",
+                   "setup/*.h", "probe/*.h", "cli/*.h"):
         done = run("gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Icommon", "-I.",
                    "-fsyntax-only", "-x", "c", str(f))
         if done.returncode:
