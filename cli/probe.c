@@ -193,11 +193,11 @@ static int tell(const struct command *c, const struct host_seen *h)
 {
     struct faults faults = {0};
     int64_t now_s = clock_us(CLOCK_REALTIME) / US_PER_S;
-    judge(h, now_s, &faults);
+    judge_host(h, now_s, &faults);
     if (c->json) {
-        report_json(h, &faults, stdout);
+        seen_json(h, &faults, stdout);
     } else {
-        report_print(h, now_s, stdout);
+        seen_print(h, now_s, stdout);
         faults_print(&faults, stdout);
     }
     int code = probe_answered(h) ? faults_exit_code(&faults) : EX_UNAVAILABLE;

@@ -274,7 +274,7 @@ static void judge_addresses(const struct host_seen *h, int64_t now_s, struct fau
             const struct port_seen *a = &h->ports[k], *b = &h->ports[i];
             char text[FAULT_TEXT];
             struct buf evidence = BUF(text);
-            if (a->port != b->port)
+            if (a->port != b->port || a->begins == BEGINS_UNKNOWN || b->begins == BEGINS_UNKNOWN)
                 continue;
             if (differ(a, b, now_s, &evidence)) {
                 char where[160];
@@ -329,7 +329,7 @@ static void merge(struct faults *fs, unsigned from)
 /* ---- the whole
  * --------------------------------------------------------------------------------------- */
 
-void judge(const struct host_seen *h, int64_t now_s, struct faults *fs)
+void judge_host(const struct host_seen *h, int64_t now_s, struct faults *fs)
 {
     unsigned from = fs->count;
     for (unsigned i = 0; i < h->port_count; i++)

@@ -11,9 +11,9 @@
 #include "probe/seen.h"
 
 /* Adds the faults; the same one at several ports or addresses is told once, with all places. */
-void judge(const struct host_seen *h, int64_t now_s, struct faults *fs);
+void judge_host(const struct host_seen *h, int64_t now_s, struct faults *fs);
 
-/* Those of the SRV records alone, for judge(). */
+/* Those of the SRV records alone, for judge_host(). */
 void judge_srv(const struct host_seen *h, struct faults *fs);
 
 /* ---- for both ---------------------------------------------------------------------- */

@@ -8,20 +8,33 @@ static bool is_shown(const struct port_seen *p)
            p->port == 587;
 }
 
-static void print_addresses(const struct host_seen *h, FILE *out)
+static void print_cells(const char *const cells[COLUMNS], const size_t widths[COLUMNS], FILE *out)
 {
-    fprintf(out, "%s", h->host);
-    for (unsigned i = 0; i < h->address_count; i++)
-        if (strcmp(h->addresses[i], h->host) != 0)
-            fprintf(out, "%s%s", i ? ", " : ": ", h->addresses[i]);
-    fprintf(out, "\n\n");
+    for (int c = 0; c < COLUMNS - 1; c++)
+        fprintf(out, "%-*s  ", (int)widths[c], cells[c]);
+    fprintf(out, "%s\n", cells[COLUMNS - 1]);
 }
 
+static void print_row(const struct port_seen *p, const size_t widths[COLUMNS], int64_t now_s,
+                      FILE *out)
+{
+    char texts[COLUMNS][CELL];
+    const char *cells[COLUMNS];
+    for (int c = 0; c < COLUMNS; c++) {
+        columns[c].show(p, now_s, texts[c]);
+        cells[c] = texts[c];
+    }
+    print_cells(cells, widths, out);
+}
+
+/* One heading, then the ports of each address. */
 static void print_ports(const struct host_seen *h, int64_t now_s, FILE *out)
 {
     size_t widths[COLUMNS];
+    const char *titles[COLUMNS];
     for (int c = 0; c < COLUMNS; c++) {
-        widths[c] = strlen(columns[c].title);
+        titles[c] = columns[c].title;
+        widths[c] = strlen(titles[c]);
         for (unsigned i = 0; i < h->port_count; i++) {
             char cell[CELL];
             columns[c].show(&h->ports[i], now_s, cell);
@@ -29,16 +42,17 @@ static void print_ports(const struct host_seen *h, int64_t now_s, FILE *out)
                 widths[c] = strlen(cell);
         }
     }
-    for (int c = 0; c < COLUMNS; c++)
-        fprintf(out, "%-*s%s", c < COLUMNS - 1 ? (int)widths[c] : 0, columns[c].title,
-                c < COLUMNS - 1 ? "  " : "\n");
-    for (unsigned i = 0; i < h->port_count; i++)
-        for (int c = 0; c < COLUMNS && is_shown(&h->ports[i]); c++) {
-            char cell[CELL];
-            columns[c].show(&h->ports[i], now_s, cell);
-            fprintf(out, "%-*s%s", c < COLUMNS - 1 ? (int)widths[c] : 0, cell,
-                    c < COLUMNS - 1 ? "  " : "\n");
+    for (unsigned i = 0; i < h->port_count; i++) {
+        const struct port_seen *p = &h->ports[i];
+        if (i == 0 || strcmp(p->address, h->ports[i - 1].address) != 0) {
+            bool is_host = strcmp(h->host, p->address) == 0;
+            fprintf(out, "%s%s%s%s\n", i ? "\n" : "", is_host ? "" : h->host, is_host ? "" : " at ",
+                    p->address);
+            print_cells(titles, widths, out);
         }
+        if (is_shown(p))
+            print_row(p, widths, now_s, out);
+    }
 }
 
 static const char *const leads_words[SRV_LEADS] = {
@@ -66,9 +80,8 @@ static void print_srv(const struct host_seen *h, FILE *out)
     }
 }
 
-void report_print(const struct host_seen *h, int64_t now_s, FILE *out)
+void seen_print(const struct host_seen *h, int64_t now_s, FILE *out)
 {
-    print_addresses(h, out);
     print_ports(h, now_s, out);
     print_srv(h, out);
     fprintf(out, "\n");

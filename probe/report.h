@@ -12,9 +12,9 @@
 #include "probe/seen.h"
 
 /* A table with a row for each port at each address, then the SRV records. */
-void report_print(const struct host_seen *h, int64_t now_s, FILE *out);
+void seen_print(const struct host_seen *h, int64_t now_s, FILE *out);
 
 /* The object of --json, with the faults; docs/probe.md has its members. */
-void report_json(const struct host_seen *h, const struct faults *fs, FILE *out);
+void seen_json(const struct host_seen *h, const struct faults *fs, FILE *out);
 
 #endif

@@ -125,7 +125,7 @@ static void put_srv(FILE *out, const struct host_seen *h)
         }
 }
 
-void report_json(const struct host_seen *h, const struct faults *fs, FILE *out)
+void seen_json(const struct host_seen *h, const struct faults *fs, FILE *out)
 {
     fprintf(out, "{\"v\":1");
     put_string(out, "host", h->host);

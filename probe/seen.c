@@ -45,16 +45,16 @@ static bool talks(const struct port_seen *p)
     return p->begins == BEGINS_CLEAR || p->begins == BEGINS_TLS;
 }
 
-static void show_address(const struct port_seen *p, int64_t now_s, char cell[CELL])
-{
-    (void)now_s;
-    put(cell, p->address);
-}
-
 static void show_port(const struct port_seen *p, int64_t now_s, char cell[CELL])
 {
     (void)now_s;
     snprintf(cell, CELL, "%u", p->port);
+}
+
+static void show_role(const struct port_seen *p, int64_t now_s, char cell[CELL])
+{
+    (void)now_s;
+    put(cell, role_names[p->role]);
 }
 
 static void show_begins(const struct port_seen *p, int64_t now_s, char cell[CELL])
@@ -157,15 +157,20 @@ static void show_certificate(const struct port_seen *p, int64_t now_s, char cell
     else if (now_s < c->not_before_s || now_s > c->not_after_s)
         put(cell, now_s < c->not_before_s ? "not yet valid" : "expired");
     else
-        snprintf(cell, CELL, "%s, %lld days", states[c->chain],
+        snprintf(cell, CELL, "%s, %lld days left", states[c->chain],
                  (long long)((c->not_after_s - now_s) / 86400));
 }
 
 const struct column columns[COLUMNS] = {
-    {"address", show_address, false},         {"port", show_port, false},
-    {"begins with", show_begins, true},       {"software", show_software, true},
-    {"STARTTLS", show_starttls, true},        {"TLS", show_versions, true},
-    {"AUTH in clear", show_auth_clear, true}, {"AUTH under TLS", show_auth_tls, true},
-    {"needs TLS", show_demands_tls, true},    {"needs AUTH", show_demands_auth, true},
+    {"port", show_port, false},
+    {"role", show_role, false},
+    {"begins with", show_begins, true},
+    {"software", show_software, true},
+    {"STARTTLS", show_starttls, true},
+    {"TLS", show_versions, true},
+    {"AUTH in clear", show_auth_clear, true},
+    {"AUTH under TLS", show_auth_tls, true},
+    {"needs TLS", show_demands_tls, true},
+    {"needs AUTH", show_demands_auth, true},
     {"certificate", show_certificate, true},
 };
