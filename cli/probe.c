@@ -60,7 +60,9 @@ struct command {
 
 static int complain(const char *what, const char *given, const char *allowed)
 {
-    fprintf(stderr, "mailreeve probe: \"%s\": %s; %s\n", given, what, allowed);
+    char shown[SAID];
+    said(shown, str_of(given));
+    fprintf(stderr, "mailreeve probe: \"%s\": %s; %s\n", shown, what, allowed);
     return EX_USAGE;
 }
 

@@ -1,10 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """An authority, one below it, and what a server may show: by the openssl command."""
 import dataclasses
+import datetime
 import pathlib
 import subprocess
 
 HOST = "mail.example.com"
+
+# `openssl x509` of Debian 12 cannot make one that has ended; `openssl ca` can
+CA = """\
+[ca]
+default_ca = middle
+[middle]
+database = {folder}/index
+new_certs_dir = {folder}
+rand_serial = yes
+default_md = sha256
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+"""
 
 
 def openssl(*argv):
@@ -24,6 +40,8 @@ class Pki:
         self.folder = folder
         self.ca = self.authority("root", None)
         self.middle = self.authority("middle", self.ca)
+        (folder / "ca.cnf").write_text(CA.format(folder=folder))
+        (folder / "index").write_text("")
 
     def request(self, name):
         key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
@@ -44,8 +62,10 @@ class Pki:
         key, request = self.request(name)
         leaf, file, extensions = (self.folder / f"{name}{end}" for end in (".leaf", ".pem", ".ext"))
         extensions.write_text("subjectAltName=" + ",".join(f"DNS:{each}" for each in names) + "\n")
-        openssl("x509", "-req", "-in", request, "-CA", self.middle.file, "-CAkey", self.middle.key, "-CAcreateserial",
-                "-days", days, "-extfile", extensions, "-out", leaf)
+        begin, end = (f"{datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=n):%Y%m%d%H%M%SZ}"
+                      for n in (-30, days))
+        openssl("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-in", request, "-cert", self.middle.file,
+                "-keyfile", self.middle.key, "-startdate", begin, "-enddate", end, "-extfile", extensions, "-out", leaf)
         file.write_text(leaf.read_text() + (self.middle.file.read_text() if chain else ""))
         return Certificate(file, key)
 
