@@ -44,7 +44,7 @@ class Port:
     faults: dict = dataclasses.field(default_factory=dict)
     unknown: bool = False           # is something said not to be known?
     certificate: str = "good"
-    name: str = HOST                # what clients call it; the postmaster there is asked for
+    called: str = HOST              # what clients call it; the postmaster there is asked for
     port: int = 0
 
 
@@ -105,13 +105,13 @@ SENDMAIL = [
     Port("25, M=A", SMTP, "A"),
     Port("25, no M=A", SMTP, "", {"auth-on-25": ERROR}),
     Port("587, M=Ea, p", SUBMISSION, "Ea"),
-    Port("587, M=E, p", SUBMISSION, "E", {"submission-open": ERROR, "tls-not-required": ERROR}, name=RELAYED),
+    Port("587, M=E, p", SUBMISSION, "E", {"submission-open": ERROR, "tls-not-required": ERROR}, called=RELAYED),
     Port("587, M=E, p, no such user", SUBMISSION, "E", unknown=True),
     Port("587, M=A", SUBMISSION, "A", {"submission-open": ERROR, "tls-not-required": ERROR, "submission-without-auth": ERROR},
-         name=RELAYED),
+         called=RELAYED),
     Port("587, M=sa", SUBMISSION, "sa", {"tls-at-once-on-starttls-port": ERROR}),
     Port("465, M=sa", SUBMISSIONS, "sa"),
-    Port("465, M=s", SUBMISSIONS, "s", {"submission-open": ERROR}, name=RELAYED),
+    Port("465, M=s", SUBMISSIONS, "s", {"submission-open": ERROR}, called=RELAYED),
     Port("465, M=Ea", SUBMISSIONS, "Ea", {"cleartext-on-submissions-port": ERROR}),
 ]
 LAX_SENDMAIL = [            # no p, CRAM-MD5, and whatever a client offers
@@ -197,7 +197,7 @@ class Rig:
 
 def told_of(rig, each):
     """One port: exactly these faults, and the exit code."""
-    run = rig.probe("--port", f"{each.port}={each.role}", "--timeout", "4", name=each.name)
+    run = rig.probe("--port", f"{each.port}={each.role}", "--timeout", "4", name=each.called)
     expect("faults", {fault["id"]: fault["severity"] for fault in run.told["faults"]}, each.faults)
     expect("fault with nothing to do", [fault["id"] for fault in run.told["faults"] if not fault["fix"]], [])
     expect("places", {fault["where"] for fault in run.told["faults"]}, {f"127.0.0.1 port {each.port}"} if each.faults else set())
