@@ -216,6 +216,7 @@ install:
 	install -D -m 644 -t $(DOC)/etc/fail2ban etc/fail2ban/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions etc/completions/*
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for u in etc/systemd/*; do \
 	    sed 's|@PREFIX@|$(PREFIX)|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
