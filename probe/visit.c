@@ -71,6 +71,8 @@ static enum step ehlo(struct visit *v, struct capabilities *ret)
     if (step != STEP_DONE)
         return step;
     capabilities_read(&v->r, ret);
+    if (!ret->known)
+        reply_said(v->d.why, &v->r);
     if (v->r.code < 500)
         return step;
     snprintf(line, sizeof line, "HELO %s", name);
@@ -144,7 +146,7 @@ static void go_on_under_tls(struct visit *v)
             return;
         }
     }
-    if (ehlo(v, &p->tls) != STEP_DONE)
+    if (ehlo(v, &p->tls) != STEP_DONE || !p->tls.known)
         breaks_off(v, "EHLO under TLS");
     else if (v->rules->recipient)
         transaction(v, &p->mail_tls);
@@ -226,7 +228,7 @@ static void go_on_in_clear(struct visit *v)
     p->software = software_of(v->r.lines[0]);
     if (v->r.code != 220)
         reply_said(p->refused, &v->r);
-    else if (ehlo(v, &p->clear) != STEP_DONE)
+    else if (ehlo(v, &p->clear) != STEP_DONE || !p->clear.known)
         breaks_off(v, "EHLO");
     else if (p->clear.starttls)
         starttls_first(v);
