@@ -33,8 +33,8 @@ static void usage(FILE *to)
             "  --no-mail              do not send MAIL and RCPT\n"
             "  --json                 for programs\n"
             "  -h                     this help\n"
-            "Exit code: 0 nothing found, 1 warnings or errors, 64 usage, 68 no such host, 69 no\n"
-            "port answers, 78 the policy cannot be used.\n",
+            "Exit code: 0 nothing found, 1 warnings or errors, 64 usage, 66 --ca cannot be read,\n"
+            "68 no such host, 69 no port answers, 78 the policy cannot be used.\n",
             STEP_S);
 }
 

@@ -293,7 +293,7 @@ static void judge_addresses(const struct host_seen *h, int64_t now_s, struct fau
 
 static bool same(const struct fault *a, const struct fault *b)
 {
-    if (a->id != b->id || a->severity != b->severity || strcmp(a->evidence, b->evidence) != 0 ||
+    if (a->id != b->id || strcmp(a->evidence, b->evidence) != 0 ||
         strcmp(a->detail, b->detail) != 0 || a->fix_count != b->fix_count)
         return false;
     for (unsigned i = 0; i < a->fix_count; i++)
@@ -302,12 +302,13 @@ static bool same(const struct fault *a, const struct fault *b)
     return true;
 }
 
-/* Puts b's place behind those of a; false if there is no room. */
+/* Puts b's place behind those of a; the higher severity stands. False if there is no room. */
 static bool join_places(struct fault *a, const struct fault *b)
 {
     size_t n = strlen(a->where), more = strlen(b->where);
     if (n + 2 + more >= sizeof a->where)
         return false;
+    a->severity = b->severity > a->severity ? b->severity : a->severity;
     memcpy(a->where + n, ", ", 2);
     memcpy(a->where + n + 2, b->where, more + 1);
     return true;

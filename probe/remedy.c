@@ -8,7 +8,7 @@ static const struct {
     enum fault_id id;
     const char *postfix; /* a setting of the service in master.cf, for postconf -P */
     const char
-        *main[2]; /* or one in main.cf, for ports that demand TLS and for those that do not */
+        *main[2]; /* or in main.cf, for ports that demand TLS; and one more for those that do not */
     const char *sendmail; /* in sendmail.mc */
     const char *any;      /* whatever the MTA is, or one that is neither */
 } remedies[] = {
@@ -156,9 +156,10 @@ static void add_postfix(struct fault *f, const struct port_seen *p, const char *
     service_of(p->port, service);
     if (of_service)
         fault_fix(f, "Postfix: postconf -P '%s/inet/%s' && postfix reload", service, of_service);
-    if (of_main[0])
-        fault_fix(f, "Postfix: postconf -e '%s' && postfix reload",
-                  of_main[seen_demands_tls(p) == YES ? 0 : 1]);
+    if (of_main[0] && seen_demands_tls(p) == YES)
+        fault_fix(f, "Postfix: postconf -e '%s' && postfix reload", of_main[0]);
+    else if (of_main[0])
+        fault_fix(f, "Postfix: postconf -e '%s' '%s' && postfix reload", of_main[0], of_main[1]);
 }
 
 struct fault *judge_add_at(struct faults *fs, enum fault_id id, const char *where)
