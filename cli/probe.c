@@ -66,6 +66,16 @@ static int complain(const char *what, const char *given, const char *allowed)
     return EX_USAGE;
 }
 
+/* "[2001:db8::1]" and "mail.example.com." as everything else writes them. */
+static char *bare(char *host)
+{
+    size_t n = strlen(host);
+    bool bracketed = n > 2 && host[0] == '[' && host[n - 1] == ']';
+    if (bracketed || (n > 1 && host[n - 1] == '.'))
+        host[n - 1] = '\0';
+    return host + bracketed;
+}
+
 /* Names go into commands and into SNI: nothing but what a name or a literal may hold. */
 static bool is_name(const char *text)
 {
@@ -168,7 +178,7 @@ static int take_options(int argc, char **argv, struct command *c)
         usage(stderr);
         return EX_USAGE;
     }
-    return take_name(argv[optind], &c->probe.host);
+    return take_name(bare(argv[optind]), &c->probe.host);
 }
 
 /* ---- the policy ------------------------------------------------------------------------ */

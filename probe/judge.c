@@ -165,6 +165,9 @@ static void judge_certificate(const struct host_seen *h, const struct port_seen 
     char where[160], evidence[400];
     const struct certificate *c = &p->certificate;
     unsigned before = fs->count;
+    if (*p->certificate_why)
+        faults_unknown(fs, "%s port %u: the certificate: %s", p->address, p->port,
+                       p->certificate_why);
     if (!p->has_certificate)
         return;
     snprintf(where, sizeof where, "%s port %u", p->address, p->port);

@@ -237,8 +237,7 @@ int probe_run(const struct probe_options *o, struct host_seen *ret, struct err *
     int64_t began_us = clock_us(CLOCK_MONOTONIC);
     union endpoint numeric;
     bool is_name = !endpoint_of(o->host, 0, &numeric);
-    *ret = (struct host_seen){
-        .host = o->host, .ports_chosen = o->port_count > 0, .mail_tried = o->mail};
+    *ret = (struct host_seen){.host = o->host, .mail_tried = o->mail};
     int failed = find_addresses(o, ret, e);
     if (failed)
         return failed;

@@ -57,6 +57,7 @@ struct port_seen {
     struct answer injected;
     struct transaction mail_clear, mail_tls;
     bool has_certificate;
+    char certificate_why[SAID]; /* why there is none, although there is TLS */
     struct certificate certificate;
 };
 
@@ -92,8 +93,7 @@ struct host_seen {
     unsigned address_count, addresses_dropped;
     const char *names[NAMES_MAX + 2 * SRV_RECORDS]; /* that clients use, for the certificate */
     unsigned name_count;
-    bool ports_chosen; /* by the user: then nothing is said about ports that are not among them */
-    bool mail_tried;   /* MAIL and RCPT may be sent */
+    bool mail_tried; /* MAIL and RCPT may be sent */
     struct port_seen *ports;
     unsigned port_count;
     char domain[256]; /* of the SRV records; "": not looked up */

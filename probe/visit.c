@@ -101,6 +101,8 @@ static void take_certificate(struct visit *v)
     v->p->has_certificate =
         certificate_of_chain(SSL_get_peer_cert_chain(v->d.ssl), v->rules->ca_file, v->rules->now_s,
                              &v->p->certificate, &e) == 0;
+    if (!v->p->has_certificate)
+        said(v->p->certificate_why, str_of(e.text));
 }
 
 static void transaction(struct visit *v, struct transaction *t)
@@ -198,7 +200,6 @@ static void starttls_first(struct visit *v)
     struct port_seen *p = v->p;
     if (command(v, "STARTTLS") != STEP_DONE) {
         set(&p->tls_works, NO, v->d.why);
-        breaks_off(v, "STARTTLS");
         return;
     }
     char why[SAID];

@@ -192,8 +192,7 @@ def starttls_then(act):
 
 
 def go_then(data, then="until_gone"):
-    return starttls_then(lambda peer: (peer.send(b"220 go\r\n"), peer.quiet(0), peer.socket.recv(4096),
-                                       peer.send(data), getattr(peer, then)()))
+    return starttls_then(lambda peer: (peer.send(b"220 go\r\n"), peer.socket.recv(4096), peer.send(data), getattr(peer, then)()))
 
 
 def under_tls(act):
@@ -257,6 +256,8 @@ ROWS = [
     Row("hangs up behind 220", starttls_then(lambda peer: (peer.send(b"220 go\r\n"), peer.reset())), {"starttls-fails"} | CLEAR_AUTH),
     Row("a handshake that stalls", starttls_then(lambda peer: (peer.send(b"220 go\r\n"), half_handshake(peer))),
         {"starttls-fails"} | CLEAR_AUTH, 2 * STEP, says="begins and does not come to an end"),
+    Row("no reply to STARTTLS", honest(replies={b"STARTTLS": Peer.until_gone}), {"starttls-fails"} | CLEAR_AUTH, STEP + 1,
+        says="STARTTLS: no reply in 2 s"),
     Row("no handshake at all", starttls_then(lambda peer: (peer.send(b"220 go\r\n"), peer.until_gone())),
         {"starttls-fails"} | CLEAR_AUTH, 2 * STEP, says="no answer to the TLS handshake"),
     # ---- TLS, and what is wrong behind it

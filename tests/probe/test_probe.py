@@ -287,7 +287,7 @@ def usual_ports(rig):
     """a host that is right, by its name, on the ports that everybody looks for: nothing found"""
     with NameServer(GOOD_ZONE) as dns:
         run = rig.probe("--nameserver", dns.where, host=HOST, name=None)
-        text = rig.probe("--nameserver", dns.where, host=HOST, name=None, json=False)
+        text = rig.probe("--nameserver", dns.where, host=HOST + ".", name=None, json=False)
     expect("faults", (run.told["faults"], run.told["unknown"], run.code), ([], [], 0))
     expect("ports", [(each["port"], each["role"], each["begins"]) for each in run.told["ports"]],
            [(25, "smtp", "cleartext"), (587, "submission", "cleartext"), (465, "submissions", "tls"), (2525, "submission", "closed")])
@@ -421,6 +421,8 @@ def exit_codes(rig):
             run = probe(*asks, *options, host=host, name=None)
             expect(f"{options} {host}", (run.code, says in run.err), (code, True))
             expect("controls", re.findall(r"[^\x20-\x7e\n]", run.err), [])
+    for written in ("[::1]", "::1"):
+        expect(written, (probe("--port", "587", host=written, name=None).code), 69)
     run = probe(host="-h")
     expect("-h", (run.code, run.out.startswith("usage: mailreeve probe")), (0, True))
 
