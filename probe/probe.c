@@ -179,7 +179,7 @@ static void watch(struct crew *c, FILE *progress, int64_t began_us)
         clock_gettime(CLOCK_REALTIME, &soon);
         soon.tv_sec++;
         pthread_cond_timedwait(&c->changed, &c->lock, &soon);
-        if (clock_us(CLOCK_MONOTONIC) - began_us < US_PER_S)
+        if (c->done == c->h->port_count || clock_us(CLOCK_MONOTONIC) - began_us < US_PER_S)
             continue;
         fprintf(progress, "\rprobing %.100s: %u of %u ports done", c->h->host, c->done,
                 c->h->port_count);

@@ -8,6 +8,7 @@ Everything that the servers were sent is kept: nothing but the few commands of d
 import contextlib
 import dataclasses
 import os
+import pty
 import re
 import select
 import socket
@@ -330,19 +331,35 @@ def play(rig, row, folder):
     expect("sent before it was asked", [said for said in server.early if said != (b"STARTTLS\r", b"NOOP\r\n")], [])
 
 
+def progress(rig, _folder):
+    """On a terminal it says that it goes on, after a second, and takes that back; elsewhere nothing (see play())."""
+    server = Server(honest(offer=OFFER.replace(b"AUTH", b"XAUTH"), delay=0.8 * STEP), rig.context)
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run([str(PROGRAM), "probe", "--port", str(server.port), "--timeout", str(STEP), "127.0.0.1"], stderr=theirs,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=BUDGET + STEP + SLACK)
+        os.close(theirs)
+        said = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        server.close()
+    expect("progress", set(said.split("\r")), {"", "probing 127.0.0.1: 0 of 1 ports done", "\x1b[K"})
+
+
 def main(words):
-    rows = [row for row in ROWS if not words or any(word in row.name for word in words)]
+    tests = [(row.name, lambda rig, folder, row=row: play(rig, row, folder)) for row in ROWS] + [("progress", progress)]
+    tests = [(name, run) for name, run in tests if not words or any(word in name for word in words)]
     failed = 0
-    print(f"1..{len(rows)}")
+    print(f"1..{len(tests)}")
     with tempfile.TemporaryDirectory(prefix="mailreeve-liars.") as folder:
         rig = Rig(pathlib.Path(folder))
-        for number, row in enumerate(rows, 1):
+        for number, (name, run) in enumerate(tests, 1):
             wrong = []
             try:
-                play(rig, row, folder)
+                run(rig, folder)
             except (AssertionError, ValueError, KeyError) as e:
                 wrong = [str(e)]
-            failed += tap.result(number, row.name, wrong)
+            failed += tap.result(number, name, wrong)
     return int(failed != 0)
 
 
