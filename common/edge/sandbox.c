@@ -228,20 +228,21 @@ static int allow_reading(int ruleset, const struct ruleset *can, const char *fil
     return realpath(file, real) ? allow_beside(ruleset, can, real, FS_READ_FILE) : 0;
 }
 
+/* Sanitizers look for leaks by way of /proc, and for names, to suppress what is known, in programs.
+ */
+static int allow_sanitizer(int ruleset, const struct ruleset *can)
+{
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-/* Leaks are looked for by way of /proc/self. */
-static int allow_sanitizer(int ruleset, const struct ruleset *can)
-{
-    return allow_beside(ruleset, can, "/proc/self", FS_READ_FILE | FS_READ_DIR);
-}
+    if (allow_beside(ruleset, can, "/proc/x", FS_READ_FILE | FS_READ_DIR) != 0 ||
+        allow_reading(ruleset, can, "/proc/self/exe") != 0)
+        return -1;
+    return allow_beside(ruleset, can, "/usr/lib/x", FS_READ_FILE);
 #else
-static int allow_sanitizer(int ruleset, const struct ruleset *can)
-{
     (void)ruleset;
     (void)can;
     return 0;
-}
 #endif
+}
 
 static int add_rules(int ruleset, const struct ruleset *can, unsigned may,
                      const struct sandbox_places *p)
