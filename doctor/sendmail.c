@@ -2,12 +2,9 @@
 /* Sendmail's configuration: what each of its ports comes to, and the tables of checks. */
 #include "doctor/sendmail.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-#include "core/net.h"
 
 /* ---- texts -------------------------------------------------------------------- */
 
@@ -43,32 +40,11 @@ void sm_fix_make(struct fault *f)
     fault_fix(f, "make -C /etc/mail && systemctl restart sendmail");
 }
 
-/* The daemon's text with one key's value replaced; added at the end if it is not there. */
-static void with_key(struct buf *b, const struct sm_port *p, const char *key, const char *value)
-{
-    struct str rest = str_of(p->cf->line ? p->cf->text : "Name=MTA, Port=25");
-    bool done = false;
-    while (rest.p) {
-        struct str field = str_trim(str_cut(&rest, ","));
-        if (field.n == 0)
-            continue;
-        buf_cstring(b, b->n ? ", " : "");
-        if (field.p[0] != key[0]) {
-            buf_str(b, field);
-        } else {
-            buf_printf(b, "%s=%s", key, value);
-            done = true;
-        }
-    }
-    if (!done)
-        buf_printf(b, "%s%s=%s", b->n ? ", " : "", key, value);
-}
-
 static void fix_daemon(struct fault *f, const struct sm_port *p, const char *key, const char *value)
 {
     char text[FAULT_TEXT];
     struct buf b = BUF(text);
-    with_key(&b, p, key, value);
+    cf_put_with(&b, p->cf, key, value);
     fault_fix(f, "in sendmail.mc: DAEMON_OPTIONS(`%s')dnl", buf_cstr(&b));
 }
 
@@ -76,12 +52,7 @@ void sm_fix_modifiers(struct fault *f, const struct sm_port *p, const char *more
 {
     char letters[64];
     struct buf b = BUF(letters);
-    for (const char *m = p->cf->modifiers; *m; m++)
-        if (!cf_has(less, *m) && *m != ' ')
-            buf_char(&b, *m);
-    for (; *more; more++)
-        if (!cf_has(p->cf->modifiers, *more))
-            buf_char(&b, *more);
+    cf_put_modifiers(&b, p->cf, more, less);
     fix_daemon(f, p, "M", buf_cstr(&b));
 }
 
@@ -91,43 +62,6 @@ void sm_fix_filters(struct fault *f, const struct sm_port *p, const char *filter
 }
 
 /* ---- what a port comes to -------------------------------------------------------- */
-
-/* The services whose names /etc/services may lack, or have with another port. */
-static const struct {
-    const char *name;
-    uint16_t port;
-} services[] = {{"smtp", 25},   {"mail", 25},   {"submission", 587}, {"submissions", 465},
-                {"smtps", 465}, {"ssmtp", 465}, {"urd", 465}};
-
-static uint16_t port_of(const char *text)
-{
-    uint64_t number;
-    if (!*text)
-        return 25;
-    if (str_to_u64(str_of(text), UINT16_MAX, &number))
-        return (uint16_t)number;
-    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
-        if (strcasecmp(services[i].name, text) == 0)
-            return services[i].port;
-    return 0;
-}
-
-static bool is_local(const struct cf_daemon *d)
-{
-    if (strcasecmp(d->family, "unix") == 0 || strcasecmp(d->family, "local") == 0)
-        return true;
-    const char *a = d->address;
-    a += strncasecmp(a, "IPv6:", 5) == 0 ? 5 : 0;
-    return strncmp(a, "127.", 4) == 0 || strcmp(a, "::1") == 0 || strcasecmp(a, "localhost") == 0;
-}
-
-/* Without a word of mailreeve.yaml. M=a on port 25: a port for submission only (RFC 6409 3.1). */
-static enum role role_by_sendmail(const struct sm_port *p)
-{
-    if (p->at_once || p->port == 465)
-        return ROLE_SUBMISSIONS;
-    return p->port == 25 && !cf_has(p->cf->modifiers, 'a') ? ROLE_SMTP : ROLE_SUBMISSION;
-}
 
 /* No mechanism is set and nothing else of AUTH: what is offered depends on the SASL library. */
 static bool auth_is_set_up(const struct cf *c)
@@ -172,13 +106,13 @@ static void look_at_port(struct sm_doctor *s, const struct cf_daemon *d)
 {
     struct sm_port *p = &s->ports[s->count++];
     const struct policy *policy = s->in->config ? s->in->config->policy : NULL;
-    *p = (struct sm_port){.cf = d, .port = port_of(d->port), .local = is_local(d)};
+    *p = (struct sm_port){.cf = d, .port = cf_port(d), .local = cf_is_local(d)};
     p->at_once = cf_has(d->modifiers, 's');
     if (policy)
         p->listener = policy_listener_named(policy, str_of(d->name));
     if (policy && !p->listener && p->port)
         p->listener = policy_listener_on(policy, p->port);
-    p->role = p->listener ? p->listener->role : role_by_sendmail(p);
+    p->role = p->listener ? p->listener->role : cf_role(d);
     p->features = srv_features(&s->cf, &s->access, d);
     judge_auth(&s->cf, p);
     p->filter_count = cf_daemon_filters(&s->cf, d, p->filters);

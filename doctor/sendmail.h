@@ -5,6 +5,7 @@
 
 #include "doctor/doctor.h"
 #include "mta/sendmail/access.h"
+#include "mta/sendmail/daemon.h"
 
 /* Whether something can be had on a port; UNSURE: the configuration does not decide it. */
 enum possible { IMPOSSIBLE, POSSIBLE, UNSURE };

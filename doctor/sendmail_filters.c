@@ -6,20 +6,9 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "core/net.h"
 #include "mta/peer.h"
 
 /* ---- which one is ours ----------------------------------------------------------- */
-
-/* "local:/path", "unix:/path", "/path"; NULL: another kind of socket. */
-static const char *path_of(const char *socket)
-{
-    if (strncasecmp(socket, "local:", 6) == 0)
-        return socket + 6;
-    if (strncasecmp(socket, "unix:", 5) == 0)
-        return socket + 5;
-    return *socket == '/' ? socket : NULL;
-}
 
 /* "inet:10041@127.0.0.1" on a socket of mailreeve.yaml? By the port: a name would have to be looked
  * up. */
@@ -35,7 +24,7 @@ static bool is_inet_of(const char *socket, const struct socket_spec *spec)
 bool sm_is_ours(const struct sm_doctor *s, const struct cf_filter *f)
 {
     const struct program_settings *m = s->in->config ? &s->in->config->milter : NULL;
-    const char *path = path_of(f->socket);
+    const char *path = cf_socket_path(f);
     for (unsigned i = 0; m && i < m->listen_count; i++) {
         const struct socket_spec *spec = &m->listen[i];
         if (spec->is_unix ? path && strcmp(path, spec->path) == 0 : is_inet_of(f->socket, spec))
@@ -266,7 +255,7 @@ void sm_sockets(struct sm_doctor *s)
 {
     for (unsigned i = 0; i < s->cf.filter_count; i++) {
         const struct cf_filter *x = &s->cf.filters[i];
-        const char *path = path_of(x->socket);
+        const char *path = cf_socket_path(x);
         char directory[256];
         if (!sm_is_ours(s, x) || seen_before(s, i))
             continue;

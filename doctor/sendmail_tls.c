@@ -3,8 +3,8 @@
 #include "doctor/sendmail.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <openssl/ssl.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "mta/certificate.h"
