@@ -102,6 +102,11 @@ static void judge_auth(const struct cf *c, struct sm_port *p)
     p->clear_challenges = open && has_one(list, challenges, sizeof challenges / sizeof *challenges);
 }
 
+bool sm_says_itself(const struct sm_port *p)
+{
+    return p->port == 25 || p->port == 465 || p->port == 587 || p->at_once;
+}
+
 static void look_at_port(struct sm_doctor *s, const struct cf_daemon *d)
 {
     struct sm_port *p = &s->ports[s->count++];
@@ -112,7 +117,7 @@ static void look_at_port(struct sm_doctor *s, const struct cf_daemon *d)
         p->listener = policy_listener_named(policy, str_of(d->name));
     if (policy && !p->listener && p->port)
         p->listener = policy_listener_on(policy, p->port);
-    p->role = p->listener ? p->listener->role : cf_role(d);
+    p->role = p->listener && !sm_says_itself(p) ? p->listener->role : cf_role(d);
     p->features = srv_features(&s->cf, &s->access, d);
     judge_auth(&s->cf, p);
     p->filter_count = cf_daemon_filters(&s->cf, d, p->filters);

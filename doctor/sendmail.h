@@ -14,7 +14,7 @@ enum possible { IMPOSSIBLE, POSSIBLE, UNSURE };
 struct sm_port {
     const struct cf_daemon *cf;
     uint16_t port;  /* 0: the name of a service that is not known */
-    enum role role; /* by mailreeve.yaml; if it does not name the port, by Sendmail */
+    enum role role; /* see sm_says_itself(); of other ports by mailreeve.yaml, or cf_role() */
     bool local;     /* loopback, or a unix socket: no customers */
     bool at_once;   /* M=s */
     const struct listener *listener; /* of mailreeve.yaml; NULL: none */
@@ -41,6 +41,9 @@ static inline bool sm_submits(const struct sm_port *p)
 {
     return p->role != ROLE_SMTP;
 }
+
+/* Is its role plain from its number or from s in M=, whatever mailreeve.yaml says? */
+bool sm_says_itself(const struct sm_port *p);
 
 /* Does Mailreeve refuse there for that reason? */
 bool sm_enforces(const struct sm_port *p, enum finding f);

@@ -47,19 +47,13 @@ void sm_listener(struct sm_doctor *s, const struct sm_port *p)
         fault_fix(f, "mailreeve check && systemctl reload mailreeve-milter");
         return;
     }
-    enum role should = p->role;
-    bool login = cf_has(p->cf->modifiers, 'a');
-    if (p->at_once)
-        should = ROLE_SUBMISSIONS;
-    else if (p->port == 587 || (p->role == ROLE_SMTP && login))
-        should = ROLE_SUBMISSION;
-    else if (p->port == 25 && !login)
-        should = ROLE_SMTP;
-    if (should == p->role)
+    enum role should = cf_role(p->cf);
+    bool by_proxy = p->listener->tls_by == TLS_BY_PROXY; /* then Sendmail sees no TLS at once */
+    if (should == p->listener->role || !sm_says_itself(p) || by_proxy)
         return;
     struct fault *f = sm_fault(s, FAULT_LISTENER_ROLE, p);
     fault_detail(f, "mailreeve.yaml:%u says role %s, by Sendmail it is %s", p->listener->line,
-                 role_names[p->role], role_names[should]);
+                 role_names[p->listener->role], role_names[should]);
     fault_fix(f, "in %s, line %u: role: %s", s->in->yaml ? s->in->yaml : "mailreeve.yaml",
               p->listener->line, role_names[should]);
     fault_fix(f, "mailreeve check && systemctl reload mailreeve-milter");

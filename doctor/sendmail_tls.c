@@ -82,6 +82,13 @@ void sm_tls_not_required(struct sm_doctor *s, const struct sm_port *p)
     sm_fix_make(f);
 }
 
+static void fix_new_port(struct fault *f, const char *options, const char *filter)
+{
+    fault_fix(f, "in sendmail.mc: DAEMON_OPTIONS(`Family=inet, %s%s%s')dnl", options,
+              filter ? ", InputMailFilters=" : "", filter ? filter : "");
+    sm_fix_make(f);
+}
+
 void sm_ports_missing(struct sm_doctor *s)
 {
     const struct sm_port *login = NULL; /* where somebody can log in */
@@ -94,21 +101,16 @@ void sm_ports_missing(struct sm_doctor *s)
         has_587 |= p->port == 587 || (p->listener && p->role == ROLE_SUBMISSION);
         login = p->auth == POSSIBLE && (!login || p->port == 587) ? p : login;
     }
+    const char *ours = login && login->ours && sm_submits(login) ? login->ours->name : NULL;
     if (login && !has_465) {
         struct fault *f = sm_fault(s, FAULT_NO_SUBMISSIONS_PORT, login);
         fault_detail(
             f, "users can log in on port %u, and there is no daemon with s in M=", login->port);
-        fault_fix(f,
-                  "in sendmail.mc: DAEMON_OPTIONS(`Family=inet, Name=submissions, Port=465, "
-                  "M=Eas%s%s')dnl",
-                  login->ours && sm_submits(login) ? ", InputMailFilters=" : "",
-                  login->ours && sm_submits(login) ? login->ours->name : "");
-        sm_fix_make(f);
+        fix_new_port(f, "Name=submissions, Port=465, M=Eas", ours);
     }
     if (login && !has_587)
-        fault_fix(sm_fault(s, FAULT_NO_SUBMISSION_PORT, login),
-                  "if you have such clients, in sendmail.mc: DAEMON_OPTIONS(`Family=inet, "
-                  "Name=submission, Port=587, M=Ea')dnl");
+        fix_new_port(sm_fault(s, FAULT_NO_SUBMISSION_PORT, login),
+                     "Name=submission, Port=587, M=Ea", ours);
 }
 
 void sm_tls_required_on_25(struct sm_doctor *s)
@@ -285,8 +287,9 @@ void sm_certificates(struct sm_doctor *s)
                keys = str_of(cf_value(&s->cf, "ServerKeyFile"));
     for (unsigned i = 0; i < PAIRS_MAX && certs.p && keys.p; i++) {
         char cert[4096], key[4096];
-        snprintf(cert, sizeof cert, "%.*s", STR_ARG(str_trim(str_cut(&certs, ","))));
-        snprintf(key, sizeof key, "%.*s", STR_ARG(str_trim(str_cut(&keys, ","))));
+        struct str c = str_trim(str_cut(&certs, ",")), k = str_trim(str_cut(&keys, ","));
+        snprintf(cert, sizeof cert, "%.*s", STR_ARG(c));
+        snprintf(key, sizeof key, "%.*s", STR_ARG(k));
         judge_pair(s, cert, key);
     }
 }
