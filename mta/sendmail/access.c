@@ -3,7 +3,7 @@
 
 #include <strings.h>
 
-#include "mta/sendmail/text.h"
+#include "mta/text.h"
 
 static const char *const tags[ACCESS_TAGS] = {
     [ACCESS_SRV_FEATURES] = "Srv_Features:",
@@ -23,8 +23,9 @@ static int read_line(struct access *a, struct str line, unsigned number, struct 
             return 0;
         }
         struct access_entry *entry = &a->entries[a->count++];
-        *entry = (struct access_entry){t, sm_string(&a->arena, (struct str){key.p + n, key.n - n}),
-                                       sm_string(&a->arena, line), number};
+        *entry =
+            (struct access_entry){t, text_string(&a->arena, (struct str){key.p + n, key.n - n}),
+                                  text_string(&a->arena, line), number};
         if (!entry->key || !entry->value)
             return err_set(e, "line %u: out of memory", number);
     }
@@ -38,7 +39,7 @@ int access_parse(struct str text, struct access *ret, struct err *e)
     if (!ret->entries)
         return err_set(e, "out of memory");
     for (unsigned number = 1; text.n; number++) {
-        struct str line = sm_trim(str_cut(&text, "\n"));
+        struct str line = text_trim(str_cut(&text, "\n"));
         if (line.n && read_line(ret, line, number, e)) {
             ret->count--;
             return -1;
@@ -53,7 +54,7 @@ int access_read(const char *path, struct access *ret, struct err *e)
     struct err why;
     struct str text;
     *ret = (struct access){0};
-    int failed = sm_read_file(path, ACCESS_TEXT_MAX, &a, &text, e);
+    int failed = text_read(path, ACCESS_TEXT_MAX, &a, &text, e);
     if (!failed && access_parse(text, ret, &why))
         failed = err_set(e, "%s: %s", path, why.text);
     arena_free(&a);

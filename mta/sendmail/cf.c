@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "mta/sendmail/text.h"
+#include "mta/text.h"
 
 /* The long names of the one-letter options that matter here. */
 static const struct {
@@ -38,7 +38,7 @@ static int one_more(const struct reader *r, unsigned count, unsigned max, const 
 static bool next_field(struct str *rest, char *ret_key, struct str *ret_value)
 {
     while (rest->p) {
-        struct str field = sm_trim(str_cut(rest, ","));
+        struct str field = text_trim(str_cut(rest, ","));
         const char *equals = field.n ? memchr(field.p, '=', field.n) : NULL;
         if (!equals)
             continue;
@@ -65,7 +65,7 @@ static int read_daemon(struct reader *r, const char *value)
     char key;
     while (next_field(&rest, &key, &text))
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-            if (keys[i].key == key && !(*keys[i].to = sm_string(&c->arena, text)))
+            if (keys[i].key == key && !(*keys[i].to = text_string(&c->arena, text)))
                 return no_memory(r);
     return 0;
 }
@@ -77,9 +77,9 @@ static int read_filter(struct reader *r, struct str text)
         return -1;
     struct cf_filter *f = &c->filters[c->filter_count];
     *f = (struct cf_filter){.socket = "", .flags = "", .line = r->line};
-    f->text = sm_string(&c->arena, text);
+    f->text = text_string(&c->arena, text);
     f->name = f->text
-                  ? sm_string(&c->arena, str_cut(&(struct str){f->text, strlen(f->text)}, ", \t"))
+                  ? text_string(&c->arena, str_cut(&(struct str){f->text, strlen(f->text)}, ", \t"))
                   : NULL;
     if (!f->name)
         return no_memory(r);
@@ -87,7 +87,7 @@ static int read_filter(struct reader *r, struct str text)
     char key;
     while (next_field(&rest, &key, &value)) {
         const char **to = key == 'S' ? &f->socket : key == 'F' ? &f->flags : NULL;
-        if (to && !(*to = sm_string(&c->arena, value)))
+        if (to && !(*to = text_string(&c->arena, value)))
             return no_memory(r);
     }
     c->filter_count += *f->name != 0;
@@ -105,7 +105,7 @@ static int read_option(struct reader *r, struct str text)
         return 0;
     if (text.p[0] == ' ') {
         struct str left = str_cut(&text, "=");
-        name = sm_string(&c->arena, left);
+        name = text_string(&c->arena, left);
     } else {
         for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
             if (letters[i].letter == text.p[0])
@@ -114,7 +114,7 @@ static int read_option(struct reader *r, struct str text)
             return 0;
         text.p++, text.n--;
     }
-    const char *value = sm_string(&c->arena, text);
+    const char *value = text_string(&c->arena, text);
     if (!name || !value)
         return no_memory(r);
     if (strcasecmp(name, "DaemonPortOptions") == 0)
@@ -128,7 +128,7 @@ static int read_option(struct reader *r, struct str text)
 /* "Sname", "Sname=number": rules that follow belong to it. */
 static int read_ruleset(struct reader *r, struct str text)
 {
-    struct str name = sm_trim(str_cut(&text, "= \t"));
+    struct str name = text_trim(str_cut(&text, "= \t"));
     r->in_features = str_eq_nocase(name, STR("Local_srv_features"));
     if (r->in_features)
         r->cf->features = r->line;
@@ -147,7 +147,7 @@ static int read_rule(struct reader *r, struct str text)
     while (text.n && text.p[0] == '\t')
         text.p++, text.n--;
     struct str right = str_cut(&text, "\t");
-    struct cf_rule rule = {sm_string(&c->arena, left), sm_string(&c->arena, right), r->line};
+    struct cf_rule rule = {text_string(&c->arena, left), text_string(&c->arena, right), r->line};
     if (!rule.left || !rule.right)
         return no_memory(r);
     c->rules[c->rule_count++] = rule;
@@ -159,7 +159,7 @@ static int read_macro(struct reader *r, struct str text)
 {
     if (text.n < 2 || text.p[0] != 'j' || memchr(text.p, '$', text.n))
         return 0;
-    r->cf->host = sm_string(&r->cf->arena, (struct str){text.p + 1, text.n - 1});
+    r->cf->host = text_string(&r->cf->arena, (struct str){text.p + 1, text.n - 1});
     return r->cf->host ? 0 : no_memory(r);
 }
 
@@ -191,7 +191,7 @@ int cf_parse(struct str text, struct cf *ret, struct err *e)
         return no_memory(&r);
     struct str line;
     unsigned last = 0;
-    while (sm_line(&text, &last, &line, &r.line))
+    while (text_line(&text, &last, &line, &r.line))
         for (size_t i = 0; line.n && i < sizeof kinds / sizeof *kinds; i++)
             if (kinds[i].letter == line.p[0] &&
                 kinds[i].read(&r, (struct str){line.p + 1, line.n - 1}))
@@ -207,7 +207,7 @@ int cf_read(const char *path, struct cf *ret, struct err *e)
     struct err why;
     struct str text;
     *ret = (struct cf){.host = ""};
-    int failed = sm_read_file(path, CF_TEXT_MAX, &a, &text, e);
+    int failed = text_read(path, CF_TEXT_MAX, &a, &text, e);
     if (!failed && cf_parse(text, ret, &why))
         failed = err_set(e, "%s: %s", path, why.text);
     arena_free(&a);
@@ -254,7 +254,7 @@ const struct cf_filter *cf_filter(const struct cf *c, struct str name)
 struct str cf_next_filter(struct str *rest)
 {
     while (rest->p) {
-        struct str name = sm_trim(str_cut(rest, ",;"));
+        struct str name = text_trim(str_cut(rest, ",;"));
         if (name.n)
             return name;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mta/sendmail/mc.h"
 
-#include "mta/sendmail/text.h"
+#include "mta/text.h"
 
 /* Calls that are kept, and those that say where text goes. */
 static const char *const kept[] = {
@@ -55,7 +55,7 @@ static struct str read_word(struct cursor *c)
 /* Without the quotes around all of it. */
 static struct str unquoted(struct str s)
 {
-    s = sm_trim(s);
+    s = text_trim(s);
     if (s.n >= 2 && s.p[0] == '`' && s.p[s.n - 1] == '\'')
         s.p++, s.n -= 2;
     return s;
@@ -103,7 +103,7 @@ static int add_call(struct mc *m, const struct cursor *c, const char *macro, uns
     struct mc_call *call = &m->calls[m->count];
     *call = (struct mc_call){.macro = macro, .line = line, .last_line = c->line};
     for (unsigned i = 0; i < MC_ARGUMENTS; i++)
-        if (!(call->arguments[i] = sm_string(&m->arena, arguments[i])))
+        if (!(call->arguments[i] = text_string(&m->arena, arguments[i])))
             return err_set(e, "line %u: out of memory", line);
     m->count++;
     return 0;
@@ -156,7 +156,7 @@ int mc_read(const char *path, struct mc *ret, struct err *e)
     struct err why;
     struct str text;
     *ret = (struct mc){0};
-    int failed = sm_read_file(path, MC_TEXT_MAX, &a, &text, e);
+    int failed = text_read(path, MC_TEXT_MAX, &a, &text, e);
     if (!failed && mc_parse(text, ret, &why))
         failed = err_set(e, "%s: %s", path, why.text);
     arena_free(&a);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mta/sendmail/text.h"
+#include "mta/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-int sm_read_file(const char *path, size_t max, struct arena *a, struct str *ret, struct err *e)
+int text_read(const char *path, size_t max, struct arena *a, struct str *ret, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -41,7 +41,7 @@ static struct str physical(struct str *rest)
     return line;
 }
 
-bool sm_line(struct str *rest, unsigned *line_no, struct str *ret, unsigned *ret_line)
+bool text_line(struct str *rest, unsigned *line_no, struct str *ret, unsigned *ret_line)
 {
     if (rest->n == 0)
         return false;
@@ -60,7 +60,7 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-struct str sm_trim(struct str s)
+struct str text_trim(struct str s)
 {
     while (s.n && is_space(s.p[0]))
         s.p++, s.n--;
@@ -69,11 +69,11 @@ struct str sm_trim(struct str s)
     return s;
 }
 
-const char *sm_string(struct arena *a, struct str s)
+const char *text_string(struct arena *a, struct str s)
 {
     const char *nul = s.n ? memchr(s.p, 0, s.n) : NULL;
     if (nul)
         s.n = (size_t)(nul - s.p);
-    s = sm_trim(s);
+    s = text_trim(s);
     return s.n ? arena_strdup(a, s) : "";
 }
