@@ -48,6 +48,7 @@ static const struct mta {
     int (*examine)(const struct doctor_input *in, struct faults *fs, struct err *e);
 } mtas[] = {
     {"postfix", "Postfix", "main.cf", "/etc/postfix", doctor_postfix},
+    {"sendmail", "Sendmail", "sendmail.cf", "/etc/mail", doctor_sendmail},
 };
 enum { MTAS = sizeof mtas / sizeof *mtas };
 
@@ -161,6 +162,7 @@ static int examine(const struct mta *m, const char *directory, const struct opti
     else if (m->examine(&in, &fs, &e) < 0)
         fprintf(stderr, "mailreeve: %s\n", e.text);
     else {
+        doctor_fail2ban(&in, &fs);
         (o->json ? print_json : print)(m, &in, &fs);
         code = faults_exit_code(&fs);
     }

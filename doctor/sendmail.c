@@ -208,6 +208,31 @@ static sm_check *const checks[] = {
     sm_certificates, sm_passwords_in_log, sm_milter_nowhere,     sm_sockets,
 };
 
+/* What the ports come to, in words. */
+static void fill_view(const struct sm_doctor *s, struct doctor_view *v)
+{
+    const struct cf *c = &s->cf;
+    bool tls = *cf_value(c, "ServerCertFile") && *cf_value(c, "ServerKeyFile");
+    snprintf(v->version, sizeof v->version, "%.*s", (int)strcspn(c->version, "/"), c->version);
+    snprintf(v->known_from, sizeof v->known_from, "%s",
+             *c->version ? "as sendmail.cf says" : "sendmail.cf does not say its version");
+    for (unsigned i = 0; i < s->count && v->count < DOCTOR_LISTENERS; i++) {
+        const struct sm_port *p = &s->ports[i];
+        struct doctor_listener *l = &v->listeners[v->count++];
+        bool open = p->clear_passwords || p->clear_challenges;
+        snprintf(l->service, sizeof l->service, "%s", *p->cf->name ? p->cf->name : "(no name)");
+        l->port = p->port;
+        l->role = p->local ? "internal" : role_names[p->role];
+        l->tls = !tls ? "none" : p->at_once ? "at once" : "STARTTLS";
+        l->auth = p->auth == IMPOSSIBLE ? "no"
+                  : p->auth == UNSURE   ? "?"
+                  : open                ? "yes"
+                                        : "under TLS";
+        l->asks = p->ours ? "milter" : "nobody";
+        l->policy = p->listener ? mode_names[p->listener->mode] : "";
+    }
+}
+
 int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err *e)
 {
     struct sm_doctor *s = calloc(1, sizeof *s);
@@ -223,6 +248,8 @@ int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err
                 port_checks[c](s, &s->ports[i]);
     for (size_t c = 0; !failed && c < sizeof checks / sizeof *checks; c++)
         checks[c](s);
+    if (!failed && in->view)
+        fill_view(s, in->view);
     cf_clear(&s->cf);
     access_clear(&s->access);
     free(s);

@@ -138,7 +138,7 @@ static int plan_daemon(struct plan *p, const struct cf_daemon *d, struct err *e)
 int plan_make(struct plan *p, const struct setup_sendmail *options, struct err *e)
 {
     char cf_path[4096];
-    *p = (struct plan){.options = options, .cf.host = ""};
+    *p = (struct plan){.options = options, .cf = {.host = "", .version = ""}};
     if (read_files(p, e))
         return -1;
     snprintf(cf_path, sizeof cf_path, "%s/sendmail.cf", options->directory);

@@ -61,8 +61,10 @@ struct cf {
     struct cf_filter *filters;
     struct cf_rule *rules;
     unsigned option_count, daemon_count, filter_count, rule_count;
-    const char *host;  /* what it calls itself: Dj; "": by the machine's name */
-    unsigned trusts;   /* the line of C{TrustAuthMech}, 0: none */
+    const char *host; /* what it calls itself: Dj; "": by the machine's name */
+    const char
+        *version;    /* of the files it was made from: DZ, "8.17.1.9/Debian-2+deb12u2"; "": none */
+    unsigned trusts; /* the line of C{TrustAuthMech}, 0: none */
     unsigned features; /* the line of Local_srv_features, 0: none */
 };
 
