@@ -13,6 +13,7 @@ static const struct {
     {"audit", cmd_audit, "mail logs: who uses the wrong port or TLS mode, and what to change"},
     {"check", cmd_check, "is the configuration right, and what does it do?"},
     {"explain", cmd_explain, "one session: every rule's outcome, and what decided"},
+    {"setup", cmd_setup, "plugs Mailreeve into Postfix, and takes it out again"},
     {"status", cmd_status, "what the daemons are doing"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
