@@ -140,11 +140,11 @@ class CarefulSendmail(PastedSendmail):
 class SetUpSendmail(PastedSendmail):
     """Debian's sendmail.mc after `mailreeve setup sendmail --print` has been followed."""
     tls = ""                        # what OpenSSL does by itself
-    mode = "audit"
+    options = ()
 
     @classmethod
     def print(cls, directory, *options):
-        done = subprocess.run([program("mailreeve"), "setup", "sendmail", "--directory", directory, *options], text=True,
+        done = subprocess.run([program("mailreeve"), "setup", "sendmail", "-c", directory, *options], text=True,
                               capture_output=True, timeout=60)
         if done.returncode or done.stderr:
             raise Trouble(f"mailreeve setup ended with {done.returncode}: {done.stderr}")
@@ -152,7 +152,7 @@ class SetUpSendmail(PastedSendmail):
 
     def put_in(self, text, folder, listeners, socket):
         self.compile(folder, text)
-        told = self.print(folder, "--mode", self.mode, "--print")
+        told = self.print(folder, "--print", *self.options)
         assert told.count(f"local:{SOCKET},") == 2
         text = follow(text, told.replace(SOCKET, socket))
         self.as_told = re.sub(r" Addr=127\.0\.0\.1,", "", text)       # its comment: "remove to receive from any interface"
@@ -163,7 +163,7 @@ class SetUpSendmail(PastedSendmail):
 
 
 class StrictSetUpSendmail(SetUpSendmail):
-    mode = "enforce"
+    options = ("--enforce",)
 
 
 def follow(text, told):
@@ -237,13 +237,14 @@ class PastedRig(paste.PastedRig):
 
     def yaml(self):
         """README.md's, or what `mailreeve setup sendmail` prints for Debian's sendmail.mc; there the ports have Debian's
-        names, and the first name is the one that the journal has."""
+        names, and the first name is the one that the journal has. 2525 is what milter.py's fence asks about."""
         if not issubclass(self.kind, SetUpSendmail):
             return yaml("sendmail")
         folder = self.workshop.folder("stock")
         shutil.copy(STOCK, folder / "sendmail.mc")
         text, = re.findall(r"^mode: audit\n(?:[^#\n].*\n)+", SetUpSendmail.print(folder), flags=re.M)
-        return text.replace("[MTA-v4]", "[smtp, MTA-v4]").replace("[MSP-v4]", "[submission, MSP-v4]")
+        return text.replace("[MTA-v4]", "[smtp, MTA-v4]").replace("[MSP-v4]", "[submission, MSP-v4]").replace(
+            "milter:\n", "  - {names: [alternate], port: 2525, role: submission}\nmilter:\n")
 
 
 # ---- what is played ------------------------------------------------------------------------------------------------
@@ -295,9 +296,9 @@ WAYS = {
     "Debian's Sendmail, mailreeve.mc": (PastedSendmail, SENDMAIL),
     "Debian's Sendmail, without `a`, with `A p`": (CarefulSendmail, CAREFUL),
     "Debian's Sendmail, mailreeve setup sendmail": (SetUpSendmail, SET_UP),
-    "Debian's Sendmail, mailreeve setup sendmail --mode enforce": (StrictSetUpSendmail, SET_UP_STRICTLY),
+    "Debian's Sendmail, mailreeve setup sendmail --enforce": (StrictSetUpSendmail, SET_UP_STRICTLY),
 }
-# what doctor has to say in the end; what `--mode audit` leaves as it was is what its comments name
+# what doctor has to say in the end; what it leaves without --enforce as it was is what its comments name
 FAULTS = {SetUpSendmail: ["auth-on-25 at MTA-v4", "auth-without-tls at MTA-v4", "auth-without-tls at MSP-v4"],
           StrictSetUpSendmail: []}
 
