@@ -164,7 +164,7 @@ static void stale_files(struct sm_doctor *s)
         if (is_newer(s->in->directory, pairs[i].source, pairs[i].made)) {
             struct fault *f = fault_add(s->fs, FAULT_SENDMAIL_STALE);
             fault_where(f, "%s", pairs[i].made);
-            fault_detail(f, "%s is newer than %s; %s", pairs[i].source, pairs[i].made,
+            fault_detail(f, "%s is newer than %s; %s.", pairs[i].source, pairs[i].made,
                          pairs[i].what);
             sm_fix_make(f);
         }
