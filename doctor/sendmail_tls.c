@@ -15,6 +15,13 @@ static bool has_tls(const struct cf *c)
     return *cf_value(c, "ServerCertFile") && *cf_value(c, "ServerKeyFile");
 }
 
+/* S in M=, or from srv_features, hides STARTTLS. */
+bool sm_offers_tls(const struct sm_doctor *s, const struct sm_port *p)
+{
+    bool hidden = cf_has(p->cf->modifiers, 'S') || cf_has(p->features.letters, 'S');
+    return has_tls(&s->cf) && (p->at_once || !hidden);
+}
+
 void sm_tls_mode(struct sm_doctor *s, const struct sm_port *p)
 {
     bool should = p->port == 465 || (p->listener && p->role == ROLE_SUBMISSIONS);
@@ -43,9 +50,8 @@ static void fix_certificate(struct fault *f)
 
 void sm_submission_without_tls(struct sm_doctor *s, const struct sm_port *p)
 {
-    bool hidden = cf_has(p->cf->modifiers, 'S') || cf_has(p->features.letters, 'S');
-    if (!sm_submits(p) || (p->listener && p->listener->tls_by == TLS_BY_PROXY) ||
-        (has_tls(&s->cf) && (!hidden || p->at_once)))
+    if (!sm_submits(p) || sm_offers_tls(s, p) ||
+        (p->listener && p->listener->tls_by == TLS_BY_PROXY))
         return;
     struct fault *f = sm_fault(s, FAULT_SUBMISSION_WITHOUT_TLS, p);
     if (!has_tls(&s->cf)) {

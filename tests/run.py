@@ -83,6 +83,7 @@ SUITES = {
         "dev/milter-faults": script("tests/mta/test_milter_faults.py"),
         "dev/paste": script("tests/mta/test_paste.py"),
         "dev/paste-milter": script("tests/mta/test_paste_milter.py"),
+        "dev/doctor-sendmail-mta": script("tests/mta/test_doctor_sendmail.py"),
         "dev/mta-gate": script("tests/mta/test_gate.py"),
         "dev/clients": script("tests/mta/test_clients.py"),
         "dev/situations": script("tests/mta/test_situations.py"),
