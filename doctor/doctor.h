@@ -28,7 +28,7 @@ struct doctor_listener {
 /* What was looked at. */
 struct doctor_view {
     char version[32];    /* "3.7.11"; "": not known */
-    char known_from[96]; /* how it is known, or why not: "postconf of this machine" */
+    char known_from[96]; /* what to know about it: whose it is, or why it is not known */
     struct doctor_listener listeners[DOCTOR_LISTENERS];
     unsigned count;
 };

@@ -208,6 +208,28 @@ static sm_check *const checks[] = {
     sm_certificates, sm_passwords_in_log, sm_milter_nowhere,     sm_sockets,
 };
 
+static void fill_view(struct sm_doctor *s, struct doctor_view *v)
+{
+    static const char *const can_log_in[] = {
+        [IMPOSSIBLE] = "no", [POSSIBLE] = "yes", [UNSURE] = "not known"};
+    *v = (struct doctor_view){.known_from = "its version is not in the files"};
+    for (unsigned i = 0; i < s->count && v->count < DOCTOR_LISTENERS; i++) {
+        const struct sm_port *p = &s->ports[i];
+        struct doctor_listener *l = &v->listeners[v->count++];
+        bool tls = *cf_value(&s->cf, "ServerCertFile") && *cf_value(&s->cf, "ServerKeyFile");
+        bool hidden = cf_has(p->cf->modifiers, 'S') || cf_has(p->features.letters, 'S');
+        snprintf(l->service, sizeof l->service, "%.60s", p->cf->name);
+        l->port = p->port;
+        l->role = p->local ? "internal" : role_names[p->role];
+        l->tls = p->at_once ? "at once" : tls && !hidden ? "STARTTLS" : "none";
+        l->auth = p->auth == POSSIBLE && !p->clear_passwords && !p->clear_challenges
+                      ? "under TLS"
+                      : can_log_in[p->auth];
+        l->asks = p->ours ? "milter" : "nobody";
+        l->policy = p->listener ? mode_names[p->listener->mode] : "";
+    }
+}
+
 int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err *e)
 {
     struct sm_doctor *s = calloc(1, sizeof *s);
@@ -217,6 +239,8 @@ int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err
     int failed = read_files(s, e);
     for (unsigned i = 0; !failed && i < s->cf.daemon_count; i++)
         look_at_port(s, &s->cf.daemons[i]);
+    if (!failed && in->view)
+        fill_view(s, in->view);
     for (unsigned i = 0; i < s->count; i++)
         for (size_t c = 0; c < sizeof port_checks / sizeof *port_checks; c++)
             if (!s->ports[i].local && s->ports[i].port)

@@ -96,8 +96,8 @@ class Mail:
     def doctor(self, *options, offline=True, code=None):
         """What the doctor finds, as JSON."""
         yaml = self.folder / "mailreeve.yaml"
-        argv = [PROGRAM, "doctor", "-c", yaml, "--directory", self.folder, "--ca", self.certificate.file, "--json",
-                *["--offline"] * offline, *options, "sendmail"]
+        argv = [PROGRAM, "doctor", "--directory", self.folder, "--ca", self.certificate.file, "--json",
+                *["-c", yaml] * yaml.exists(), *["--live"] * (not offline), *options, "sendmail"]
         done = subprocess.run([str(word) for word in argv], text=True, capture_output=True, timeout=60)
         if done.returncode not in (0, 1) or done.stderr:
             raise RuntimeError(f"doctor ended with {done.returncode}: {done.stderr}")
