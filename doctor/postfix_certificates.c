@@ -57,7 +57,7 @@ static bool readable(struct look *k, const char *path)
         return true;
     int error = errno;
     if (!k->x->in->live || error == EACCES || error == EPERM) {
-        faults_unknown(k->x->fs, "%s: %s%s", path, strerror(error),
+        faults_unknown(k->x->fs, "the certificate or key %s: %s%s", path, strerror(error),
                        error == EACCES ? " (as root it can be looked at)" : "");
         return false;
     }

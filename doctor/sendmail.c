@@ -215,6 +215,7 @@ static sm_check *const checks[] = {
 static void fill_view(const struct sm_doctor *s, struct doctor_view *v)
 {
     const struct cf *c = &s->cf;
+    *v = (struct doctor_view){.version = ""};
     snprintf(v->version, sizeof v->version, "%.*s", (int)strcspn(c->version, "/"), c->version);
     snprintf(v->known_from, sizeof v->known_from, "%s",
              *c->version ? "as sendmail.cf says" : "sendmail.cf does not say its version");
@@ -227,7 +228,7 @@ static void fill_view(const struct sm_doctor *s, struct doctor_view *v)
         l->role = p->local ? "internal" : role_names[p->role];
         l->tls = !sm_offers_tls(s, p) ? "none" : p->at_once ? "at once" : "STARTTLS";
         l->auth = p->auth == IMPOSSIBLE ? "no"
-                  : p->auth == UNSURE   ? "?"
+                  : p->auth == UNSURE   ? "not known"
                   : open                ? "yes"
                                         : "under TLS";
         l->asks = p->ours ? "milter" : "nobody";
@@ -244,14 +245,14 @@ int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err
     int failed = read_files(s, e);
     for (unsigned i = 0; !failed && i < s->cf.daemon_count; i++)
         look_at_port(s, &s->cf.daemons[i]);
+    if (!failed && in->view)
+        fill_view(s, in->view);
     for (unsigned i = 0; i < s->count; i++)
         for (size_t c = 0; c < sizeof port_checks / sizeof *port_checks; c++)
             if (!s->ports[i].local && s->ports[i].port)
                 port_checks[c](s, &s->ports[i]);
     for (size_t c = 0; !failed && c < sizeof checks / sizeof *checks; c++)
         checks[c](s);
-    if (!failed && in->view)
-        fill_view(s, in->view);
     cf_clear(&s->cf);
     access_clear(&s->access);
     free(s);
