@@ -227,6 +227,8 @@ def not_chrooted(machine):
     site(machine, {}, "# ours\n" + odd + "# behind\n")
     text = machine.read(MAIN).decode().replace("biff = no", "biff   =\tno\n  # a comment inside\n\nx_own = a\n   b,\n#c\n\td")
     machine.path(MAIN).write_text(text + "\n\n# no newline at the end\nx_last=1")
+    expect(WRONG_DATA, machine.setup("--yes"), "does not end with a newline", "echo >>/etc/postfix/main.cf")
+    machine.sh("echo >>/etc/postfix/main.cf")
     os.chmod(machine.path(MAIN), 0o640)
     os.chown(machine.path(MAIN), 0, 4)
     before = state(machine)
