@@ -9,6 +9,7 @@
 #define DOCTOR_H
 
 #include "config/config.h"
+#include "core/err.h"
 #include "mta/fault.h"
 
 struct doctor_input {

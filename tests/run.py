@@ -57,6 +57,7 @@ SUITES = {
         "dev/mutation": script("tests/mutation.py"),
         "dev/lint": script("tests/lint.py"),
         "asan/cli": script("tests/cli/test_cli.py", "asan"),
+        "dev/completion": script("tests/cli/test_completion.py"),
         "asan/audit": script("tests/audit/test_command.py", "asan"),
         "asan/join": script("tests/audit/test_join.py", "asan"),
         "asan/join-told": script("tests/audit/test_join_told.py", "asan"),

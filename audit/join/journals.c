@@ -114,6 +114,22 @@ static int add_path(struct journals *j, const char *path, struct err *err)
     return is_program(path) ? add_program(j, path, err) : add_journal(j, path, err);
 }
 
+/* Is that path given already, by itself or as part of a directory? Twice read is twice counted. */
+static bool is_covered(const char *const *paths, unsigned count, unsigned which)
+{
+    char *path = realpath(paths[which], NULL);
+    bool covered = false;
+    for (unsigned i = 0; path && !covered && i < count; i++) {
+        char *other = i == which ? NULL : realpath(paths[i], NULL);
+        size_t n = other ? strlen(other) : 0;
+        if (n && strncmp(path, other, n) == 0)
+            covered = path[n] == '/' || (path[n] == '\0' && i < which);
+        free(other);
+    }
+    free(path);
+    return covered;
+}
+
 /* ---- the next event -------------------------------------------------------------------- */
 
 static void count(struct journals_counts *c, const struct journal_reader *reader)
@@ -151,7 +167,7 @@ struct journals *journals_open(const char *const *paths, unsigned path_count, st
         return NULL;
     }
     for (unsigned i = 0; i < path_count; i++) {
-        if (add_path(j, paths[i], err) < 0) {
+        if (!is_covered(paths, path_count, i) && add_path(j, paths[i], err) < 0) {
             journals_free(j);
             return NULL;
         }

@@ -21,7 +21,10 @@ struct journals_counts {
     uint64_t bad, missing, unreadable; /* as journal_reader_stats */
 };
 
-/* NULL with *err set: nothing there, it cannot be read, memory ends. */
+/*
+ * NULL with *err set: nothing there, it cannot be read, memory ends. What is given twice, by itself
+ * or with a directory that it lies in, is read once.
+ */
 struct journals *journals_open(const char *const *paths, unsigned count, struct err *err);
 void journals_free(struct journals *j);
 

@@ -93,10 +93,31 @@ static void without_postconf(struct postfix *p)
     p->version = 0, p->asked = false, p->warnings = "";
 }
 
+/* The lines of texts, each once: postconf repeats a warning at every look at the file. "" when
+ * memory ends. */
+static const char *distinct_lines(struct arena *a, const struct str *texts, unsigned count)
+{
+    struct buf all = {NULL, 0, 1, false};
+    for (unsigned i = 0; i < count; i++)
+        all.cap += texts[i].n + 1;
+    all.p = arena_alloc(a, all.cap);
+    for (unsigned i = 0; all.p && i < count; i++) {
+        struct str rest = texts[i];
+        while (rest.n) {
+            struct str line = str_cut(&rest, "\n");
+            line.n += rest.p != NULL; /* with its newline, so that no line is part of another */
+            if (!memmem(all.p, all.n, line.p, line.n))
+                buf_str(&all, line);
+        }
+    }
+    return all.p ? all.p : "";
+}
+
 /* What postconf knows; without it, what we know. */
 static void ask_postconf(struct postfix *p)
 {
-    const char *const defaults[] = {"postconf", "-c", p->directory, "-d", NULL};
+    /* not -d: mydomain and mynetworks are worked out from what main.cf says of the machine */
+    const char *const defaults[] = {"postconf", "-c", p->directory, NULL};
     const char *const written[] = {"postconf", "-c", p->directory, "-n", NULL};
     const char *const services[] = {"postconf", "-c", p->directory, "-P", NULL};
     struct child_result r;
@@ -110,13 +131,8 @@ static void ask_postconf(struct postfix *p)
     if (child_run(written, NULL, POSTCONF_S, &p->arena, &n, NULL) < 0 ||
         child_run(services, NULL, POSTCONF_S, &p->arena, &m, NULL) < 0)
         return;
-    char *both = arena_alloc(&p->arena, n.err.n + m.err.n + 1);
-    if (both) { /* each warns of the whole configuration: the same lines are told once */
-        memcpy(both, n.err.p, n.err.n);
-        if (!str_eq(n.err, m.err))
-            memcpy(both + n.err.n, m.err.p, m.err.n);
-        p->warnings = both;
-    }
+    const struct str said[] = {n.err, m.err};
+    p->warnings = distinct_lines(&p->arena, said, 2);
 }
 
 int postfix_parse(struct str main_cf, struct str master_cf, struct postfix *ret, struct err *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Postfix's configuration as a program of a given service sees it: main.cf and
- * master.cf with their lines, the defaults that this version has (postconf -d),
+ * master.cf with their lines, the defaults that this version has (postconf),
  * and $name expanded in the service's context (postconf(1), postconf(5), master(5)).
  *
  * Everything returned lives in the model, NUL-terminated, until postfix_free().
@@ -39,7 +39,7 @@ struct postfix {
     unsigned main_count;
     const struct pf_service *services;
     unsigned service_count;
-    const struct pf_setting *defaults; /* sorted by name; line is 0 */
+    const struct pf_setting *defaults; /* of what main.cf does not say; sorted by name; line is 0 */
     unsigned default_count;
     unsigned version;     /* 30711 is 3.7.11; 0: not known */
     bool asked;           /* postconf was there and told the defaults and the version */

@@ -30,6 +30,16 @@ def a_program_s_directory_and_a_file_will_do(work):
 
 
 @test
+def what_is_given_twice_is_read_once(work):
+    Journal(work / "journal").hello("00:05.100000")
+    folder = work / "journal" / "mailreeve-tap"
+    file = folder / "20261120T100000Z-1.jsonl"
+    once = json.loads(run("--json", work / "journal"))["input"]["journals"]
+    for given in ((file, work / "journal"), (work / "journal", folder, file), (folder, f"{folder}/"), (file, file)):
+        assert json.loads(run("--json", *given))["input"]["journals"] == once, given
+
+
+@test
 def what_is_no_journal_is_told(work):
     (work / "empty").mkdir()
     assert "is no journal" in run(work / "empty", code=66)
