@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "cli/setup_sendmail.h"
 #include "setup/setup.h"
 
 /* ---- setup postfix -------------------------------------------------------------------- */
@@ -128,6 +129,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } mtas[] = {
     {"postfix", setup_postfix_command},
+    {"sendmail", cli_setup_sendmail},
 };
 
 int cmd_setup(int argc, char **argv)
@@ -137,7 +139,7 @@ int cmd_setup(int argc, char **argv)
             return mtas[i].run(argc - 1, argv + 1);
     bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
     if (argc > 1 && !help)
-        fprintf(stderr, "mailreeve setup: there is no MTA \"%s\"; postfix\n", argv[1]);
+        fprintf(stderr, "mailreeve setup: there is no MTA \"%s\"; postfix, sendmail\n", argv[1]);
     usage(help ? stdout : stderr);
     return help ? EX_OK : EX_USAGE;
 }

@@ -36,8 +36,9 @@ struct certificate {
  * From the PEM file of Postfix's smtpd_tls_chain_files / smtpd_tls_cert_file or
  * Sendmail's ServerCertFile: the first certificate is the leaf, the others are the
  * chain; keys in between are skipped. The chain is verified against the
- * system's store, or `ca_file` if it is not NULL, at time `now_s`, without
- * regard to dates (they have faults of their own). -1 and *e if it cannot be read or has none.
+ * system's store, or `ca_file` if it is not NULL, as that of a TLS server, at
+ * time `now_s` but without regard to the dates of the leaf (they have faults of
+ * their own). -1 and *e if it cannot be read or has none; *ret is then empty.
  */
 int certificate_of_file(const char *path, const char *ca_file, int64_t now_s,
                         struct certificate *ret, struct err *e);

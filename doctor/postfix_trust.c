@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks from which Postfix takes submitted mail without a login. */
+#include "doctor/networks.h"
+#include "doctor/postfix.h"
+
+static const char *const lists[] = {
+    "smtpd_client_restrictions", "smtpd_helo_restrictions",      "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",  "smtpd_recipient_restrictions",
+};
+enum { LISTS = sizeof lists / sizeof *lists };
+
+static const char word[] = "permit_mynetworks";
+
+/* The list without permit_mynetworks; NULL: it has blanks that must stay. */
+static const char *without(struct exam *x, const char *text)
+{
+    char list[FAULT_TEXT];
+    struct buf b = BUF(list);
+    struct str rest = str_of(text), one;
+    while ((one = pf_word(&rest)).n)
+        if (!str_eq_nocase(one, STR("permit_mynetworks")))
+            buf_printf(&b, "%s%.*s", b.n ? "," : "", STR_ARG(one));
+    const char *s = b.full ? NULL : buf_cstr(&b);
+    return s && !strpbrk(s, " \t'") ? arena_strdup(&x->p.arena, str_of(s)) : NULL;
+}
+
+static void advise(struct exam *x, struct fault *f, const struct pf_listener *l)
+{
+    for (unsigned i = 0; i < LISTS; i++) {
+        const char *text = postfix_text(&x->p, l->service, lists[i]);
+        const char *value = exam_has_word(text, word) ? without(x, text) : NULL;
+        if (value)
+            exam_set(x, f, l->service, lists[i], value);
+    }
+}
+
+/* What is dangerous in the networks of a listener, told once for a place. */
+static void check_networks(struct exam *x, const struct pf_listener *l, const char **told)
+{
+    struct pf_value v = postfix_value(&x->p, l->service, "mynetworks");
+    struct str rest = str_of(v.text ? v.text : ""), one;
+    if (v.source == PF_DEFAULT || *told == v.raw)
+        return;
+    *told = v.raw;
+    while ((one = pf_word(&rest)).n) {
+        struct prefix p;
+        char why[200];
+        if (one.p[0] == '!')
+            continue;
+        if (!network_read(one, &p)) {
+            if (memchr(one.p, '/', one.n) && one.p[0] != '[')
+                faults_unknown(x->fs, "the networks in %.*s (mynetworks)", STR_ARG(one));
+            continue;
+        }
+        enum network_danger danger = network_judge(&p, x->in->live, why);
+        if (danger == NETWORK_SAFE)
+            continue;
+        struct fault *f = fault_add(x->fs, FAULT_TRUSTED_PROXY);
+        if (danger == NETWORK_DOUBTFUL)
+            f->severity = FAULT_WARNING;
+        exam_where(x, f, l->service, "mynetworks");
+        fault_evidence(f, "mynetworks has %.*s, and %s/%s has %s", STR_ARG(one), l->service->name,
+                       l->service->type, word);
+        fault_detail(f, "%s", why);
+        advise(x, f, l);
+    }
+}
+
+/* A proxy that may say who the client is (XCLIENT) is itself trusted, should it once not say it. */
+static void check_xclient(struct exam *x, const struct pf_listener *l)
+{
+    struct str rest = str_of(postfix_text(&x->p, l->service, "smtpd_authorized_xclient_hosts")),
+               one;
+    const struct config *c = x->in->config;
+    while (c && (one = pf_word(&rest)).n) {
+        struct prefix p;
+        unsigned at = 0;
+        if (!network_read(one, &p) || p.addr.b[0] == 127 ||
+            !prefix_index_next(&c->policy->trusted, &p.addr, &at))
+            continue;
+        struct fault *f = fault_add(x->fs, FAULT_TRUSTED_PROXY);
+        f->severity = FAULT_WARNING;
+        exam_where(x, f, l->service, "smtpd_authorized_xclient_hosts");
+        exam_evidence(x, f, l->service, "smtpd_authorized_xclient_hosts");
+        fault_detail(f,
+                     "%.*s is in trusted.networks of mailreeve.yaml, too: a client for which it "
+                     "does not send XCLIENT need not log in.",
+                     STR_ARG(one));
+        fault_fix(f, "Take it out of trusted.networks");
+        return;
+    }
+}
+
+void postfix_check_trust(struct exam *x)
+{
+    const char *told = NULL, *told_xclient = NULL;
+    networks_check_trusted(x->in, x->fs);
+    for (unsigned i = 0; i < x->count; i++) {
+        const struct pf_listener *l = &x->listeners[i];
+        bool permits = false;
+        if (!exam_is_submission(l))
+            continue;
+        for (unsigned n = 0; n < LISTS; n++)
+            permits |= exam_has_word(postfix_text(&x->p, l->service, lists[n]), word);
+        if (permits)
+            check_networks(x, l, &told);
+        const char *raw = postfix_value(&x->p, l->service, "smtpd_authorized_xclient_hosts").raw;
+        if (raw != told_xclient)
+            check_xclient(x, l);
+        told_xclient = raw;
+    }
+}
