@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into `mailreeve setup`: kills it with SIGKILL just before the KILL_AT-th of the calls by which
- * it changes something or has something changed. Its children are left alone.
+ * Preloaded into `mailreeve setup`: kills it with SIGKILL just before the KILL_AT-th of the calls
+ * by which it changes something or has something changed. Its children are left alone.
  */
 #include <dlfcn.h>
 #include <signal.h>
