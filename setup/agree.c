@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postconf reads the same files. Where it does not come to what our model came
+ * Before: postconf reads the same files. Where it does not come to what our model came
  * to, about a service or about anything that the plan changes, nothing is done: the plan would be
- * about another Postfix.
+ * about another Postfix. After: what postconf wrote is read again, and must
+ * say what was planned.
  */
 #include <stdio.h>
 
@@ -102,5 +103,63 @@ int agree_with_postconf(struct setup *s, struct err *e)
     for (unsigned i = 0; i < s->plan->step_count; i++)
         if (compare_step(&s->plan->steps[i], main_cf, options, e) < 0)
             return -1;
+    return 0;
+}
+
+/* ---- after --------------------------------------------------------------------------- */
+
+static const char *written(const struct pf_setting *list, unsigned count, const char *name)
+{
+    while (count--)
+        if (strcmp(list[count].name, name) == 0)
+            return list[count].value;
+    return NULL;
+}
+
+static int says(const struct postfix *m, const struct step *step, struct err *e)
+{
+    char name[200] = "";
+    const char *value = NULL;
+    if (step->service) {
+        size_t n = strcspn(step->service, "/");
+        snprintf(name, sizeof name, "%.*s", (int)n, step->service);
+        const struct pf_service *v = postfix_service(m, name, step->service + n + 1);
+        if (!v)
+            return err_set(e, "postconf did not write the service %s", step->service);
+        if (!step->name)
+            return 0;
+        value = written(v->options, v->option_count, step->name);
+    } else {
+        value = written(m->main, m->main_count, step->name);
+    }
+    if ((value != NULL) == (step->value != NULL) && (!value || strcmp(value, step->value) == 0))
+        return 0;
+    return err_set(e, "postconf made \"%.150s\" of %s, where \"%.150s\" was meant",
+                   value ? value : "nothing", step->name, step->value ? step->value : "nothing");
+}
+
+int agree_with_stage(struct setup *s, struct err *e)
+{
+    struct postfix m;
+    if (postfix_parse(s->then[MAIN_CF].text, s->then[MASTER_CF].text, &m, e) < 0)
+        return -1;
+    int failed = 0;
+    for (unsigned i = 0; !failed && i < s->plan->step_count; i++)
+        failed = says(&m, &s->plan->steps[i], e);
+    postfix_free(&m);
+    return failed;
+}
+
+/* postconf would write the next line behind the last one. */
+int agree_on_newlines(struct setup *s, struct err *e)
+{
+    for (int i = MAIN_CF; s->plan->step_count && i <= MASTER_CF; i++) {
+        struct str text = s->now[i].text;
+        if (text.n && text.p[text.n - 1] != '\n')
+            return err_set(e,
+                           "%s does not end with a newline, and postconf would write behind its "
+                           "last line: echo >>%s",
+                           s->paths[i], s->paths[i]);
+    }
     return 0;
 }

@@ -83,8 +83,10 @@ static int write_yaml(struct setup *s, struct err *e)
     char *slash = strrchr(folder, '/');
     if (slash && slash != folder) {
         *slash = '\0';
-        if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-            return err_set(e, "%s: %s", folder, strerror(errno));
+        if (access(folder, F_OK) < 0 &&
+            (store_made(&s->store, folder, e) < 0 ||
+             (mkdir(folder, 0755) < 0 && err_set(e, "%s: %s", folder, strerror(errno)) < 0)))
+            return -1;
     }
     if (strcmp(s->now[YAML].sum, s->then[YAML].sum) == 0)
         return 0;

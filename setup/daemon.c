@@ -86,11 +86,7 @@ static int make_folder(struct setup *s, const struct daemon_site *d, struct err 
     if (!user || !group)
         return err_set(e, "there is no user %s: run systemd-sysusers (README.md, \"Install\")",
                        d->program);
-    struct manifest *m = &s->store.manifest;
-    if (m->made_count == MANIFEST_MADE)
-        return err_set(e, "too many directories");
-    snprintf(m->made[m->made_count++], MANIFEST_PATH, "%s", path);
-    if (store_save(&s->store, e) < 0)
+    if (store_made(&s->store, path, e) < 0)
         return -1;
     if (mkdir(path, 0700) < 0 || chown(path, user->pw_uid, group->gr_gid) < 0 ||
         chmod(path, d->mode) < 0)
@@ -263,7 +259,7 @@ void daemons_take_back(struct setup *s)
             systemctl(s, "disable", d->program, "--now");
         else if (has_systemd() && systemctl_code(s, "is-active", d->program, "--quiet", NULL) == 0)
             systemctl(s, "reload-or-restart", d->program, NULL);
-        else if (!has_systemd() && *journal_of(s))
+        else if (!has_systemd() && *journal_of(s) && access(s->o->yaml, F_OK) == 0)
             reload(s, d, &e); /* not running: nothing to reload */
     }
 }

@@ -121,7 +121,7 @@ static int make_plan(struct setup *s)
     }
     if (plan_make(&s->postfix, s->config ? s->config->policy : NULL, &s->options, s->plan, &e) < 0)
         return setup_fail(s, EX_DATAERR, "%s", e.text);
-    if (agree_with_postconf(s, &e) < 0)
+    if (agree_on_newlines(s, &e) < 0 || agree_with_postconf(s, &e) < 0)
         return setup_fail(s, EX_DATAERR, "%s; nothing was changed", e.text);
     struct str old = s->now[YAML].there ? s->now[YAML].text : (struct str){NULL, 0};
     if (s->plan->idle)
@@ -134,7 +134,11 @@ static int make_plan(struct setup *s)
     s->wanted = load_config(text, s->paths[YAML], &e);
     if (!s->wanted)
         return setup_fail(s, EX_CONFIG, "%s", e.text);
-    return stage_make(s, &e) < 0 ? setup_fail(s, EX_IOERR, "%s", e.text) : 0;
+    if (stage_make(s, &e) < 0)
+        return setup_fail(s, EX_IOERR, "%s", e.text);
+    return agree_with_stage(s, &e) < 0
+               ? setup_fail(s, EX_DATAERR, "%s; nothing was changed", e.text)
+               : 0;
 }
 
 /* Ports that go on without enforcing because mailreeve.yaml says so of them. */

@@ -58,6 +58,9 @@ int stage_commands(struct setup *s, const char *directory,
 
 /* agree.c: does postconf read the files as we do? */
 int agree_with_postconf(struct setup *s, struct err *e);
+int agree_on_newlines(struct setup *s, struct err *e);
+/* Did postconf write into the copy what was planned? */
+int agree_with_stage(struct setup *s, struct err *e);
 
 /* show.c */
 void show_plan(const struct setup *s);

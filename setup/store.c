@@ -132,6 +132,18 @@ int store_save(struct store *s, struct err *e)
     return failed;
 }
 
+int store_made(struct store *s, const char *path, struct err *e)
+{
+    struct manifest *m = &s->manifest;
+    for (unsigned i = 0; i < m->made_count; i++)
+        if (strcmp(m->made[i], path) == 0)
+            return 0;
+    if (m->made_count == MANIFEST_MADE || strlen(path) >= MANIFEST_PATH)
+        return err_set(e, "%.100s: no room for it in the manifest", path);
+    snprintf(m->made[m->made_count++], MANIFEST_PATH, "%s", path);
+    return store_save(s, e);
+}
+
 static int copy_files(struct store *s, struct err *e)
 {
     for (unsigned i = 0; i < s->manifest.file_count; i++) {
@@ -151,6 +163,18 @@ static int copy_files(struct store *s, struct err *e)
     return 0;
 }
 
+/* At the end of what is made of a file; where it was before, it moves. */
+static void add_sum(struct manifest_file *f, const char sum[FILE_SUM])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->sum_count; i++)
+        if (strcmp(f->sums[i], sum) != 0)
+            memmove(f->sums[n++], f->sums[i], FILE_SUM);
+    if (n < MANIFEST_SUMS)
+        snprintf(f->sums[n++], FILE_SUM, "%s", sum);
+    f->sum_count = n;
+}
+
 int store_begin(struct store *s, const struct manifest *makes, struct str reverse, struct err *e)
 {
     char path[700];
@@ -160,9 +184,9 @@ int store_begin(struct store *s, const struct manifest *makes, struct str revers
             const struct manifest_file *new = &makes->files[i];
             if (f->sum_count + new->sum_count > MANIFEST_SUMS) /* the older ones are history */
                 f->sum_count = 0;
-            snprintf(f->sums[f->sum_count++], FILE_SUM, "%s", new->before);
-            for (unsigned k = 0; k < new->sum_count && f->sum_count < MANIFEST_SUMS; k++)
-                memcpy(f->sums[f->sum_count++], new->sums[k], FILE_SUM);
+            add_sum(f, new->before);
+            for (unsigned k = 0; k < new->sum_count; k++)
+                add_sum(f, new->sums[k]);
         }
         s->manifest.done = false;
         struct arena arena = {0};

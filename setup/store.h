@@ -33,6 +33,9 @@ int store_begin(struct store *s, const struct manifest *makes, struct str revers
 /* Writes the manifest as it is in *s. */
 int store_save(struct store *s, struct err *e);
 
+/* Writes down that a directory is about to be made, to be removed again by undo. */
+int store_made(struct store *s, const char *path, struct err *e);
+
 /* The copy of a file as it was. */
 int store_copy(const struct store *s, const struct manifest_file *f, struct arena *arena,
                struct file_image *ret, struct err *e);

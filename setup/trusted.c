@@ -240,23 +240,33 @@ static void take_list(struct plan *p, const struct site *at, const char *paramet
     }
 }
 
-static bool permits(struct plan *p, const struct site *at, const char *word)
+/* Does a client for whom `permit` is true, and that has not logged in, get through every list by
+ * it? What else a list asks is taken to refuse nobody. */
+static bool lets_through(struct plan *p, const struct site *at, const char *permit)
 {
     struct pf_restriction *all = arena_alloc(&p->arena, PF_RESTRICTIONS * sizeof *all);
     unsigned n = all ? postfix_restrictions(p->postfix, at->service, all) : 0;
+    bool found = false;
     p->failed |= !all;
-    for (unsigned i = 0; i < n; i++)
-        if (str_eq_nocase(str_of(all[i].name), str_of(word)))
-            return true;
-    return false;
+    for (unsigned i = 0; i < n; i++) {
+        const struct pf_restriction *r = &all[i];
+        bool fits = str_eq_nocase(str_of(r->name), str_of(permit));
+        found |= fits;
+        if (r->always && r->effect == PF_REJECT)
+            return false;
+        if (fits || (r->always && r->effect == PF_PERMIT))
+            while (i + 1 < n && all[i + 1].list == r->list)
+                i++;
+    }
+    return found;
 }
 
 void plan_trusted(struct plan *p, const struct site *at)
 {
     unsigned before = p->wish.network_count + p->wish.certificate_count;
-    if (permits(p, at, "permit_mynetworks"))
+    if (lets_through(p, at, "permit_mynetworks"))
         take_list(p, at, "mynetworks", take_network);
-    if (permits(p, at, "permit_tls_clientcerts"))
+    if (lets_through(p, at, "permit_tls_clientcerts"))
         take_list(p, at, "relay_clientcerts", take_fingerprint);
     if (p->wish.network_count + p->wish.certificate_count > before)
         plan_say(p, LINE_STEP,

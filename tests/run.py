@@ -89,6 +89,7 @@ SUITES = {
         "dev/situations": script("tests/mta/test_situations.py"),
         "dev/all-sources": script("tests/mta/test_all_sources.py"),
         "dev/demo-log": script("tests/mta/test_demo_log.py"),
+        "dev/setup": script("tests/setup/test_setup.py", timeout=900),
         "dev/demo": script("tests/mta/test_demo.py"),
         "dev/bench-selftest": script("tests/bench/selftest.py"),
     },

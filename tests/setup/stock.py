@@ -90,6 +90,8 @@ class Layer:
             mount("--rbind", f"/{inside}", self.root / inside)
         for inside in ("run", "tmp"):
             mount("-t", "tmpfs", "-o", "mode=1777" if inside == "tmp" else "mode=755", "tmpfs", self.root / inside)
+        self.path("tmp/debs").mkdir()
+        mount("--bind", tree.DEBS, self.path("tmp/debs"))
 
     def path(self, name):
         return self.root / str(name).lstrip("/")
@@ -105,7 +107,7 @@ class Layer:
 
     def enter(self, *argv):
         return ["chroot", str(self.root), "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", *map(str, argv)]
+                "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", *map(str, argv)]
 
     def run(self, *argv, given="", check=True, timeout=120):
         """Run a command in it; (exit code, what it said)."""
@@ -144,9 +146,6 @@ class Stock:
 
     def install(self):
         base = Layer(self.memory, "base", ["/"])
-        debs = base.path("tmp/debs")
-        debs.mkdir()
-        mount("--bind", tree.DEBS, debs)
         base.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)      # nothing is started by its package
         base.run("debconf-set-selections", given=ANSWERS)
         base.sh("dpkg --force-unsafe-io --path-exclude='/usr/share/man/*' --path-exclude='/usr/share/doc/*' -i /tmp/debs/*.deb")
