@@ -10,8 +10,10 @@
 /* Each reads its own options with getopt_long() and returns the exit code (sysexits). */
 int cmd_audit(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
+int cmd_setup(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
 #endif

@@ -16,7 +16,7 @@ enum peer_outcome {
     PEER_ABSENT,  /* no such socket */
     PEER_DENIED,  /* a directory or the socket itself does not let that user in */
     PEER_REFUSED, /* it is there, and nobody listens */
-    PEER_SILENT,  /* connected, but no answer in time (peer_ask_policyd only) */
+    PEER_SILENT,  /* no answer within 5 s, or none that is one; peer_connect: it accepts nobody */
     PEER_UNKNOWN, /* could not be tried: not root, no such user, ... */
 };
 

@@ -160,8 +160,9 @@ static int read_options(struct postfix *p, struct pf_service *s, struct str rest
     struct pf_setting *list = NULL;
     struct str word, name, value;
     while ((word = argument(&rest)).n) {
+        s->verbose |= str_eq(word, STR("-v")) || str_eq(word, STR("-vv"));
         if (word.n < 2 || word.p[0] != '-' || word.p[1] != 'o')
-            continue; /* -v, -D, arguments of pipe(8) */
+            continue; /* -D, arguments of pipe(8) */
         struct str option = {word.p + 2, word.n - 2};
         if (option.n == 0)
             option = argument(&rest);
@@ -210,6 +211,9 @@ int pf_read_master(struct postfix *p, struct str text, struct err *e)
     struct pf_service *list = NULL;
     struct str line, rest = text, entry = text;
     unsigned number = 0, before = 0, at;
+    /* what "-" means in the chroot column (master(5)); main.cf has been read */
+    const char *otherwise = pf_expand(p, NULL, "${{$compatibility_level} <level {1} ? {y} : {n}}");
+    bool chroot_by_default = otherwise && *otherwise == 'y';
     for (; pf_logical_line(&p->arena, &rest, &number, &line, &at); entry = rest, before = number) {
         struct str fields[FIELDS], arguments = line;
         if (is_space(line.p[0]))
@@ -232,8 +236,8 @@ int pf_read_master(struct postfix *p, struct str text, struct err *e)
         p->services = list, p->service_count++;
         if (!s->name || !s->type || !s->command)
             return err_set(e, "out of memory");
-        /* "-" is the default: yes before compatibility level 1, and Debian always writes it */
-        s->chroot = str_eq(fields[CHROOT], STR("y"));
+        s->chroot = str_eq(fields[CHROOT], STR("y")) ||
+                    (str_eq(fields[CHROOT], STR("-")) && chroot_by_default);
         if (read_options(p, s, arguments, e) < 0)
             return -1;
         entry.n -= rest.n;

@@ -36,8 +36,23 @@ static bool is_mail_port(uint16_t port)
 
 static bool is_loopback(const char *host)
 {
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
-           strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0;
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[127.", 5) == 0 ||
+           strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0;
+}
+
+/* inet_interfaces has nothing but this machine's own addresses. */
+static bool only_loopback(struct postfix *p, const struct pf_service *s)
+{
+    struct str rest = str_of(postfix_text(p, s, "inet_interfaces")), word;
+    char text[64];
+    unsigned words = 0;
+    for (; (word = pf_word(&rest)).n; words++) {
+        struct buf b = BUF(text);
+        buf_str(&b, word);
+        if (!str_eq(word, STR("loopback-only")) && !is_loopback(buf_cstr(&b)))
+            return false;
+    }
+    return words > 0;
 }
 
 /* "127.0.0.1:10025", "[::1]:smtp", "submission". */
@@ -79,7 +94,8 @@ static void describe(struct postfix *p, struct pf_listener *l)
     l->proxied = *postfix_text(p, l->front,
                                postscreen ? "postscreen_upstream_proxy_protocol"
                                           : "smtpd_upstream_proxy_protocol");
-    l->internal = is_loopback(l->host) && !is_mail_port(l->port);
+    l->loopback = *l->host ? is_loopback(l->host) : only_loopback(p, l->front);
+    l->internal = l->loopback && !is_mail_port(l->port);
     l->role_known = true;
     if (l->port == 25)
         l->role = ROLE_SMTP;

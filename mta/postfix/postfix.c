@@ -203,6 +203,8 @@ struct pf_value pf_written(struct postfix *p, const struct pf_service *service, 
     if (s)
         return (struct pf_value){NULL, s->value, PF_MAIN, s->line};
     s = default_of(p, name);
+    if (!s && str_eq(name, STR("config_directory"))) /* what postconf -c says */
+        return (struct pf_value){NULL, *p->directory ? p->directory : NULL, PF_DEFAULT, 0};
     return (struct pf_value){NULL, s ? s->value : NULL, PF_DEFAULT, 0};
 }
 

@@ -29,6 +29,7 @@ struct pf_service {
     const char *command;              /* "smtpd" */
     const struct pf_setting *options; /* its -o, in order; of two with one name the later counts */
     unsigned option_count;
+    bool verbose; /* -v: what clients send is written to the log */
     unsigned line;
 };
 
@@ -105,7 +106,8 @@ struct pf_listener {
     const struct pf_service *front;   /* the inet service: the same, or postscreen */
     const char *host;                 /* the address it is bound to; "": all */
     uint16_t port;                    /* 0: the name is in no table */
-    bool internal;   /* on a loopback address and no mail port: a content filter's way back */
+    bool loopback;   /* only this machine reaches it: by its address, or by inet_interfaces */
+    bool internal;   /* loopback and no mail port: a content filter's way back */
     enum role role;  /* what the configuration makes of it, not what it should be */
     bool role_known; /* false: neither a mail port nor AUTH; left alone */
     bool implicit;   /* smtpd_tls_wrappermode */

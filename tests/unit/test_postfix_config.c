@@ -91,8 +91,8 @@ static void master_cf_has_services_and_their_options(void **state)
     const struct pf_service *s = postfix_service(&p, "submission", "inet");
     assert_non_null(s);
     assert_int_equal(s->line, 5);
-    assert_false(s->chroot);
-    assert_true(p.services[0].chroot);
+    assert_false(s->verbose);
+    assert_true(p.services[1].verbose);
     assert_string_equal(s->command, "smtpd");
     assert_int_equal(s->option_count, 5);
     struct pf_value v = postfix_value(&p, s, "smtpd_relay_restrictions");
@@ -105,6 +105,47 @@ static void master_cf_has_services_and_their_options(void **state)
     assert_int_equal(v.line, 10);
     assert_string_equal(postfix_value(&p, &p.services[1], "smtpd_milters").text, "");
     assert_null(postfix_service(&p, "submissions", "inet"));
+}
+
+static void chroot_has_a_default_that_depends_on_the_level(void **state)
+{
+    (void)state;
+    static const char services[] = "1 inet n - y - - smtpd\n2 inet n - n - - smtpd\n"
+                                   "3 inet n - - - - smtpd\n";
+    parse("", services); /* level 0, as before Postfix 3.0 */
+    assert_true(p.services[0].chroot);
+    assert_false(p.services[1].chroot);
+    assert_true(p.services[2].chroot);
+    postfix_free(&p);
+    parse("compatibility_level = 3.6\n", services);
+    assert_true(p.services[0].chroot);
+    assert_false(p.services[1].chroot);
+    assert_false(p.services[2].chroot);
+}
+
+static void loopback_is_by_address_or_by_interface(void **state)
+{
+    (void)state;
+    struct pf_listener l[PF_LISTENERS];
+    static const char services[] =
+        "587 inet n - y - - smtpd\n127.0.0.1:587 inet n - n - - smtpd\n"
+        "10025 inet n - n - - smtpd\n192.0.2.1:10025 inet n - n - - smtpd\n";
+    parse("", services);
+    assert_int_equal(postfix_listeners(&p, l), 4);
+    assert_false(l[0].loopback);
+    assert_true(l[1].loopback);
+    assert_false(l[1].internal);
+    assert_false(l[2].internal);
+    postfix_free(&p);
+    parse("inet_interfaces = loopback-only, [::1]\n", services);
+    postfix_listeners(&p, l);
+    assert_true(l[0].loopback);
+    assert_true(l[2].internal);
+    assert_false(l[3].loopback);
+    postfix_free(&p);
+    parse("inet_interfaces = 127.0.0.1 192.0.2.1\n", services);
+    postfix_listeners(&p, l);
+    assert_false(l[0].loopback);
 }
 
 static void names_are_expanded_in_the_context_of_the_service(void **state)
@@ -363,6 +404,8 @@ int main(void)
         cmocka_unit_test_teardown(main_cf_has_comments_and_continuation_lines, tear_down),
         cmocka_unit_test(what_postfix_would_not_take_is_an_error),
         cmocka_unit_test_teardown(master_cf_has_services_and_their_options, tear_down),
+        cmocka_unit_test_teardown(chroot_has_a_default_that_depends_on_the_level, tear_down),
+        cmocka_unit_test_teardown(loopback_is_by_address_or_by_interface, tear_down),
         cmocka_unit_test_teardown(names_are_expanded_in_the_context_of_the_service, tear_down),
         cmocka_unit_test_teardown(without_postconf_the_defaults_are_those_of_3_7, tear_down),
         cmocka_unit_test_teardown(listeners_have_a_port_and_a_role, tear_down),
