@@ -143,8 +143,12 @@ def directory_replaced():
 def rotation():
     """new segments are begun and old ones deleted; a segment that somebody deleted is replaced; the socket is removed at the end"""
     with Apart(limits=", max_total: 1 MiB") as d, d.client() as client:
+        def all_written():
+            with contextlib.suppress(FileNotFoundError):    # deleted while we read
+                return d.decisions(instance="last")
         ask_many(client, 0, 6000, at_once=400, spread=256, **NO_AUTH)
-        d.settled()
+        client.ask(instance="last", **NO_AUTH)
+        wait_for("the journal", all_written)
         numbers = [int(path.rsplit("-", 1)[1].split(".")[0]) for path in d.segments()]
         note(f"segments {numbers[0]} to {numbers[-1]} are left")
         expect(numbers[0] > 1 and len(numbers) > 2, f"segments {numbers}")
