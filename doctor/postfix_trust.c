@@ -24,17 +24,29 @@ static const char *without(struct exam *x, const char *text)
     return s && !strpbrk(s, " \t'") ? arena_strdup(&x->p.arena, str_of(s)) : NULL;
 }
 
+/* The list as it is written, if the word itself is written there: variables stay. */
+static const char *list_of(struct exam *x, const struct pf_listener *l, const char *name)
+{
+    struct pf_value v = postfix_value(&x->p, l->service, name);
+    return v.raw && exam_has_word(v.raw, word) ? v.raw : v.text ? v.text : "";
+}
+
+/* One list that refuses all who are left is enough; without one, all lists must lose the word. */
 static void advise(struct exam *x, struct fault *f, const struct pf_listener *l)
 {
-    for (unsigned i = 0; i < LISTS; i++) {
-        struct pf_value v = postfix_value(&x->p, l->service, lists[i]);
-        /* as it is written, if the word itself is written there: variables stay */
-        const char *text = v.raw && exam_has_word(v.raw, word) ? v.raw : v.text ? v.text : "";
-        const char *value = exam_has_word(text, word) ? without(x, text) : NULL;
-        bool elsewhere = strcmp(lists[i], "smtpd_relay_restrictions") == 0 &&
-                         exam_strangers(x, l) != STRANGERS_REFUSED; /* submission-open tells it */
-        if (value && !elsewhere)
+    bool closed = false;
+    for (int closing = 1; closing >= 0 && !closed; closing--) {
+        for (unsigned i = 0; i < LISTS && !closed; i++) {
+            const char *text = list_of(x, l, lists[i]);
+            const char *value = exam_has_word(text, word) ? without(x, text) : NULL;
+            bool elsewhere =
+                strcmp(lists[i], "smtpd_relay_restrictions") == 0 &&
+                exam_strangers(x, l) != STRANGERS_REFUSED; /* submission-open tells it */
+            if (!value || elsewhere || (closing && !exam_has_word(value, "reject")))
+                continue;
             exam_set(x, f, l->service, lists[i], value);
+            closed = closing;
+        }
     }
 }
 

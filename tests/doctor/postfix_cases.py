@@ -229,7 +229,7 @@ CASES = [
      [("fails-closed", E, "main", "mailreeve_submission =", "default_action = 451 4.3.5")], {}),
     ("a milter as it should be", WITH_MILTER, [], {}),
     ("a milter on some ports", WITH_MILTER[:2],
-     [("milter-not-asked", W, "master", SUBS, "smtpd_milters = "), ("milter-not-asked", W, "master", ALT, "smtpd_milters = ")], {}),
+     [("milter-not-asked", W, "master", SUBS, "smtpd_milters ="), ("milter-not-asked", W, "master", ALT, "smtpd_milters =")], {}),
     ("a milter, and policyd not", WITH_MILTER + [("master", "$mailreeve_submissions,", "")],
      [("policyd-not-asked", W, "master", "  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject", "-o smtpd_recipient_restrictions")], {}),
     ("a milter fails open", [(f, o, n.replace("default_action=tempfail", "default_action=accept")) for f, o, n in WITH_MILTER],
@@ -250,7 +250,7 @@ CASES = [
     ("several instances", [main("multi_instance_directories = /etc/postfix-out")], [], {"unknown": 2}),
     # ---- certificates
     ("no certificate", [("main", "smtpd_tls_chain_files = DIR/server.key, DIR/server.pem\n", "")],
-     [("certificate-missing", E, "master", SUB, "smtpd_tls_cert_file = ")], {"left": None}),
+     [("certificate-missing", E, "master", SUB, "smtpd_tls_cert_file =")], {"left": None}),
     ("a certificate that is not in the copy", [("main", "DIR/server.key, DIR/server.pem", "/nowhere/key.pem /nowhere/chain.pem")], [], {"unknown": 3}),
     ("a certificate that is none", [("main", "DIR/server.key, DIR/server.pem", "DIR/server.key DIR/main.cf")],
      [("certificate-unreadable", E, "main", "smtpd_tls_chain_files =", "DIR/main.cf")], {"left": None}),

@@ -44,6 +44,12 @@ class Mail:
         for name, text in self.texts.items():
             if text is not None:
                 (self.folder / FILES[name]).write_text(text)
+        self.cool()
+
+    def cool(self):
+        """Postfix reads a file that was changed in the last second again after a second."""
+        for file in self.folder.iterdir():
+            os.utime(file, (1, 1))
 
     def line(self, file, text, number=1):
         """"main.cf:12": the line that begins so, the number-th of them."""
@@ -70,5 +76,7 @@ class Mail:
         for fault in found["faults"]:
             for fix in fault["fix"]:
                 if fix.startswith("postconf "):
+                    self.cool()
                     subprocess.run(shlex.split(fix), env=WITH, check=True, capture_output=True, timeout=20)
+        self.cool()
         self.texts = {name: (self.folder / file).read_text() if (self.folder / file).exists() else None for name, file in FILES.items()}

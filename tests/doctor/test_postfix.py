@@ -2,12 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """mailreeve doctor postfix: every fault, shown by a small edit of a good configuration, with postconf and without it, and
 gone when its advice has been followed; what people see; the exit codes. TAP."""
+import concurrent.futures
+import itertools
+import json
+import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.dont_write_bytecode = True
 
@@ -55,13 +61,12 @@ def differences(mail, found, expected, unknown):
 class Suite:
     def __init__(self, folder):
         self.folder = folder
-        self.count = 0
+        self.numbers = itertools.count(1)
         (folder / "certificates").mkdir()
         self.certificates = make_certificates(folder / "certificates")
 
     def mail(self):
-        self.count += 1
-        return Mail(self.folder / f"mail{self.count}", self.certificates)
+        return Mail(self.folder / f"mail{next(self.numbers)}", self.certificates)
 
     def run_case(self, edits, expected, more):
         mail = self.mail()
@@ -161,6 +166,104 @@ class Suite:
         done = self.run("--directory", mail.folder, "-c", "/nonexistent.yaml")
         return self.shows(done, 1, [r"^error    configuration-wrong$", r"^ +/nonexistent\.yaml: .*No such file"])
 
+    # ---- sockets, tried as smtpd would: user nobody, with and without a chroot
+
+    def live(self, what, expected, endpoint="unix:mailreeve/policyd.sock", chroot=True, prepare=lambda socket: None, unknown=0, user=None):
+        """A Postfix whose mail_owner is nobody asks policyd on an endpoint; prepare makes what is there."""
+        mail = self.mail()
+        queue = mail.folder / "queue"
+        (queue / "mailreeve").mkdir(parents=True)
+        (mail.folder / "journal").mkdir()
+        texts = edited([("main", "unix:mailreeve/policyd.sock", endpoint, 3), ("main", "", f"mail_owner = nobody\nqueue_directory = {queue}\n")])
+        if not chroot:
+            texts["master"] = re.sub(r"^(\S+ +inet +n +- +)y", r"\1n", texts["master"], flags=re.M)
+        mail.write(texts)
+        made = prepare(mail.folder)
+        argv = [PROGRAM, "doctor", "--directory", mail.folder, "--live", "--json", "--ca", mail.folder / "server.pem", "postfix"]
+        try:
+            done = subprocess.run([str(word) for word in argv], text=True, capture_output=True, timeout=60, env=WITH, user=user)
+        finally:
+            if made:
+                made()
+        if done.returncode not in (0, 1) or done.stderr:
+            return [f"{what}: ended with {done.returncode}: {done.stderr}"]
+        found = json.loads(done.stdout)
+        told = [(fault["id"], fault["severity"], fault["where"].split(",")[0]) for fault in found["faults"]]
+        wrong = [] if told == expected else [f"{what}: {found['faults']}, expected {expected}"]
+        return wrong + ([] if len(found["unknown"]) == unknown else [f"{what}: unknown: {found['unknown']}"])
+
+    def sockets(self):
+        inside, outside = "queue/mailreeve/policyd.sock", "outside.sock"
+
+        def listening(path, answers=True, mode=0o666):
+            """Makes a socket on which somebody answers, or only listens; what is returned ends it."""
+            def make(folder):
+                server = socket.socket(socket.AF_UNIX)
+                server.bind(str(folder / path))
+                os.chmod(folder / path, mode)
+                server.listen()
+                thread = threading.Thread(target=serve, args=(server, answers))
+                thread.start()
+
+                def end():
+                    server.shutdown(socket.SHUT_RDWR)
+                    thread.join()
+                    server.close()
+                return end
+            return make
+
+        def serve(server, answers):
+            kept = []
+            while True:
+                try:
+                    peer = server.accept()[0]
+                except OSError:
+                    break
+                kept.append(peer)
+                if answers and peer.recv(4096):
+                    peer.sendall(b"action=DUNNO\n\n")
+            for peer in kept:
+                peer.close()
+
+        def bound(folder):
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(folder / inside))
+                os.chmod(folder / inside, 0o666)
+
+        def denied(folder):
+            os.chmod(folder / "queue/mailreeve", 0o700)
+            return listening(inside)(folder)
+
+        def unsafe(folder):
+            os.chmod(folder / "queue/mailreeve", 0o777)
+            return listening(inside)(folder)
+        line = self.mail()
+        line.write(edited([]))
+        at = line.line("master", "  -o smtpd_recipient_restrictions=$mailreeve_submission,")
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))           # bound and not listening: nobody can be there
+            port = unused.getsockname()[1]
+            wrong = self.live("refused by TCP", [("socket-refused", "error", at)], endpoint=f"inet:127.0.0.1:{port}")
+        wrong += self.live("absent", [("socket-absent", "error", at)])
+        wrong += self.live("nobody listens", [("socket-refused", "error", at)], prepare=bound)
+        wrong += self.live("denied by its directory", [("socket-denied", "error", at)], prepare=denied)
+        wrong += self.live("denied by its mode", [("socket-denied", "error", at)], prepare=listening(inside, mode=0o600))
+        wrong += self.live("nobody answers", [("socket-refused", "error", at)], prepare=listening(inside, answers=False))
+        wrong += self.live("it answers", [], prepare=listening(inside))
+        wrong += self.live("it answers, without a chroot", [], chroot=False, prepare=listening(inside))
+        wrong += self.live("outside of the chroot", [("socket-outside-chroot", "error", at)], endpoint="unix:DIR/outside.sock", prepare=listening(outside))
+        wrong += self.live("outside, and no chroot", [], endpoint="unix:DIR/outside.sock", chroot=False, prepare=listening(outside))
+        wrong += self.live("a directory for everybody", [("socket-unsafe", "error", at)], prepare=unsafe)
+        wrong += self.live("not root", [], prepare=listening(inside), unknown=2, user="nobody")
+        return wrong
+
+    def certificate_that_is_gone(self):
+        mail = self.mail()
+        mail.write(edited([("main", "DIR/server.key, DIR/server.pem", "DIR/server.key, DIR/gone.pem")]))
+        found = mail.doctor("--live", "-c", mail.folder / "none")
+        told = {fault["id"]: fault["where"] for fault in found["faults"]}
+        return [] if told.get("certificate-unreadable") == mail.line("main", "smtpd_tls_chain_files") else [f"{found['faults']}"]
+
     # ---- rubbish
 
     def rubbish(self):
@@ -205,23 +308,27 @@ class Suite:
 
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mailreeve-doctor-"))
+    folder.chmod(0o755)                             # nobody is to get in
     suite = Suite(folder)
     tests = [(name, lambda c=(edits, found, more): suite.run_case(*c)) for name, edits, found, more in CASES]
     tests += [(f.__name__.replace("_", " "), f) for f in (
         suite.stock, suite.text, suite.no_postconf_is_said, suite.quiet_when_nothing_is_wrong, suite.json_has_its_members,
+        suite.sockets, suite.certificate_that_is_gone,
         suite.exit_codes, suite.yaml_that_is_named, suite.rubbish, suite.no_files)]
+    def outcome(test):
+        try:
+            return test()
+        except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as e:
+            return [f"{type(e).__name__}: {e}"]
     failed = 0
     print(f"1..{len(tests)}")
     try:
-        for number, (name, test) in enumerate(tests, 1):
-            try:
-                wrong = test()
-            except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as e:
-                wrong = [f"{type(e).__name__}: {e}"]
-            failed += bool(wrong)
-            print(f"{'not ok' if wrong else 'ok'} {number} - {name}", flush=True)
-            for line in wrong:
-                print("# " + str(line).replace("\n", "\n# "))
+        with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+            for number, ((name, _), wrong) in enumerate(zip(tests, pool.map(outcome, (test for _, test in tests))), 1):
+                failed += bool(wrong)
+                print(f"{'not ok' if wrong else 'ok'} {number} - {name}", flush=True)
+                for line in wrong:
+                    print("# " + str(line).replace("\n", "\n# "))
     finally:
         shutil.rmtree(folder)
     return failed != 0
