@@ -110,8 +110,11 @@ class Layer:
         path.chmod(mode)
 
     def enter(self, *argv):
-        return ["chroot", str(self.root), "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        return [*self.way_in(), "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "HOME=/root", "LC_ALL=C.UTF-8", "SYSTEMD_PAGER=", "DEBIAN_FRONTEND=noninteractive", *map(str, argv)]
+
+    def way_in(self):
+        return ["chroot", str(self.root)]
 
     def run(self, *argv, given="", check=True, timeout=120):
         """Run a command in it; (exit code, what it said)."""
@@ -202,6 +205,15 @@ class Machine(Layer):
             os.rmdir(group)
         return os.path.exists(group)
 
+    def way_in(self):
+        """Into the namespaces of its init, once it has one."""
+        if not self.control_group:
+            return super().way_in()
+        children = pathlib.Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
+        if not children:
+            raise Trouble("its init is not there")
+        return ["nsenter", "--target", children[0], "--mount", "--pid", "--cgroup", "--root", "--wd"]
+
     def processes(self):
         """Who lives in this root."""
         found = []
@@ -242,6 +254,8 @@ class Machine(Layer):
         self.init = subprocess.Popen(["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                      start_new_session=True)
         self.started.append(self.init)
+        socket = self.path("run/systemd/private")
+        wait_for("systemd to begin", socket.is_socket, 60)
         wait_for("systemd", lambda: self.run("systemctl", "is-system-running", check=False)[1].strip() in
                  ("running", "degraded"), 60)
 
