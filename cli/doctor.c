@@ -18,20 +18,20 @@ static void usage(FILE *to)
     fprintf(
         to,
         "usage: mailreeve doctor [-c FILE] [--directory DIR] [OPTIONS] [postfix | sendmail]\n"
-        "Reads the configuration of the MTA (without a word: of what is there) and tells what is\n"
-        "wrong, what shows it, and the command that mends it. Nothing is changed.\n"
+        "Reads the configuration of the MTA (without a word: of what is there), and tells what\n"
+        "is wrong, what shows it, and the command that mends it. Nothing is changed.\n"
         "  -c FILE          mailreeve.yaml (default " CONFIG_PATH ", if it is there)\n"
-        "  --directory DIR  a copy of a configuration: its mailreeve.yaml is read if there is "
-        "one,\n"
-        "                   and no socket is tried\n"
+        "  --directory DIR  a copy of a configuration: its own mailreeve.yaml is read, if there\n"
+        "                   is one, and no socket is tried\n"
+        "  --live           DIR is no copy, but of an MTA that runs here: a second instance\n"
+        "  --offline        try no socket\n"
         "  --name NAME      a name that clients use for this server; may be repeated\n"
         "  --ca FILE        the authorities that clients trust (default: the system's)\n"
-        "  --fail2ban DIR   fail2ban's configuration (default /etc/fail2ban, if it is there)\n"
+        "  --fail2ban DIR   fail2ban's files (default /etc/fail2ban, if it is there)\n"
         "  --now SECONDS    judge certificates as of that time (since 1970)\n"
-        "  --offline        try no socket\n"
         "  --json           for programs: one object a line for each MTA\n"
         "  -h               this help\n"
-        "Exit code: 0 nothing to mend, 1 something, 66 there is no configuration to read.\n");
+        "Exit code: 0 nothing to mend, 1 something, 66 there is nothing to read.\n");
 }
 
 struct options {
@@ -39,7 +39,7 @@ struct options {
     const char *names[NAMES_MAX];
     unsigned name_count;
     int64_t now_s;
-    bool offline, json;
+    bool live, offline, json;
 };
 
 /* The MTAs that there are, in this order. */
@@ -63,17 +63,18 @@ static void print_listeners(const struct doctor_view *v)
         printf("No service of it takes mail over the network.\n\n");
         return;
     }
-    printf("%5s  %-22s %-12s %-18s %-10s%s\n", "port", "service", "role", "TLS", "AUTH",
-           asked ? "asks               mode" : "");
+    printf("%5s  %-22s %-12s %-18s %s\n", "port", "service", "role", "TLS",
+           asked ? "AUTH       asks                mode" : "AUTH");
     for (unsigned i = 0; i < v->count; i++) {
         const struct doctor_listener *l = &v->listeners[i];
         char port[8] = "?";
         if (l->port)
             snprintf(port, sizeof port, "%u", l->port);
-        printf("%5s  %-22s %-12s %-18s %-10s", port, l->service, l->role, l->tls, l->auth);
+        printf("%5s  %-22s %-12s %-18s ", port, l->service, l->role, l->tls);
         if (asked)
-            printf("%-18s %s", l->asks, l->policy);
-        printf("\n");
+            printf("%-10s %-19s %s\n", l->auth, l->asks, l->policy);
+        else
+            printf("%s\n", l->auth);
     }
     printf("\n");
 }
@@ -91,10 +92,11 @@ static bool changes_postfix(const struct faults *fs)
 static void print(const struct mta *m, const struct doctor_input *in, const struct faults *fs)
 {
     const struct doctor_view *v = in->view;
-    printf("%s%s%s, %s", m->title, *v->version ? " " : "", v->version, in->directory);
+    printf("%s", m->title);
+    printf(*v->version ? " %s" : "%.0s", v->version);
+    printf(*v->known_from ? " (%s)" : "%.0s", v->known_from);
+    printf(", %s", in->directory);
     printf(in->yaml ? ", with %s" : "%.0s", in->yaml ? in->yaml : "");
-    if (!*v->version || !in->live)
-        printf(" (%s)", v->known_from);
     printf("\n\n");
     print_listeners(v);
     faults_print(fs, stdout);
@@ -153,7 +155,7 @@ static int examine(const struct mta *m, const char *directory, const struct opti
         .ca_file = o->ca,
         .fail2ban = o->fail2ban,
         .now_s = o->now_s,
-        .live = !o->directory && !o->offline,
+        .live = (!o->directory || o->live) && !o->offline,
         .view = view,
     };
     int code = EX_NOINPUT;
@@ -240,7 +242,7 @@ static bool is_mta(const char *word)
 /* -1: something is wrong with them, and said. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { DIRECTORY = 256, NAME, CA, FAIL2BAN, NOW, OFFLINE, JSON };
+    enum { DIRECTORY = 256, NAME, CA, FAIL2BAN, NOW, LIVE, OFFLINE, JSON };
     static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},
         {"directory", required_argument, NULL, DIRECTORY},
@@ -248,6 +250,7 @@ static int read_options(int argc, char **argv, struct options *o)
         {"ca", required_argument, NULL, CA},
         {"fail2ban", required_argument, NULL, FAIL2BAN},
         {"now", required_argument, NULL, NOW},
+        {"live", no_argument, NULL, LIVE},
         {"offline", no_argument, NULL, OFFLINE},
         {"json", no_argument, NULL, JSON},
         {"help", no_argument, NULL, 'h'},
@@ -271,6 +274,7 @@ static int read_options(int argc, char **argv, struct options *o)
                 return fprintf(stderr, "mailreeve: --now %s is no number of seconds\n", optarg), -1;
             o->now_s = (int64_t)seconds;
             break;
+        case LIVE: o->live = true; break;
         case OFFLINE: o->offline = true; break;
         case JSON: o->json = true; break;
         case 'h': usage(stdout); exit(EX_OK);

@@ -20,7 +20,7 @@ struct doctor_listener {
     uint16_t port;      /* 0: its name is in no table */
     const char *role;   /* of core/finding.h, or "internal", or "" */
     const char *tls;    /* "none", "STARTTLS", "STARTTLS required", "at once" */
-    const char *auth;   /* "no", "yes", "under TLS", "?": the configuration does not decide it */
+    const char *auth;   /* "no", "yes", "under TLS", "not known" */
     const char *asks;   /* "policyd", "milter", "policyd and milter", "nobody" */
     const char *policy; /* mailreeve.yaml's mode for it; "": it is not named there */
 };
@@ -28,7 +28,7 @@ struct doctor_listener {
 /* What was looked at. */
 struct doctor_view {
     char version[32];    /* "3.7.11"; "": not known */
-    char known_from[96]; /* how it is known, or why not: "postconf of this machine" */
+    char known_from[96]; /* what to know about it: whose it is, or why it is not known */
     struct doctor_listener listeners[DOCTOR_LISTENERS];
     unsigned count;
 };

@@ -28,26 +28,26 @@ static const struct row {
     const char *fix;
 } rows[] = {
     {OF_POSTFIX, "postfix", "ddos aggressive", ALWAYS, FAULT_WARNING,
-     "it counts \"lost connection after\" and \"disconnect ... auth=0/1\": every client that "
+     "counts \"lost connection after\" and \"disconnect ... auth=0/1\": every client that "
      "speaks TLS at once "
      "on a STARTTLS port, does not like the certificate, or leaves to try another setting",
      "more", NULL},
     {OF_POSTFIX, "postfix", "auth extra aggressive", WITH_GATE, FAULT_WARNING,
-     "it counts what mailreeve-gate refuses on port 25, where no password was wrong", NULL,
+     "counts what mailreeve-gate refuses on port 25, where no password was wrong", NULL,
      "cp etc/fail2ban/postfix.local /etc/fail2ban/filter.d/postfix.local"},
     {OF_POSTFIX, "postfix", "normal more extra aggressive", ALWAYS, FAULT_NOTE,
-     "it counts \"Relay access denied\", \"Client host rejected\" and \"improper command "
+     "counts \"Relay access denied\", \"Client host rejected\" and \"improper command "
      "pipelining\": also a client "
      "without authentication, or with TLS at once on a STARTTLS port",
      NULL,
      "in /etc/fail2ban/jail.local, under its name: ignoreip = the networks of your customers"},
     {OF_SENDMAIL, "sendmail-reject", "extra aggressive", ALWAYS, FAULT_WARNING,
-     "it counts \"did not issue MAIL/EXPN/VRFY/ETRN\": every client that speaks TLS at once on a "
+     "counts \"did not issue MAIL/EXPN/VRFY/ETRN\": every client that speaks TLS at once on a "
      "STARTTLS port, "
      "does not like the certificate, or leaves to try another setting",
      "normal", NULL},
     {OF_SENDMAIL, "sendmail-reject", "normal extra aggressive", WITH_GREET_PAUSE, FAULT_WARNING,
-     "it counts \"pre-greeting traffic\", and with FEATURE(`greet_pause') a client that speaks TLS "
+     "counts \"pre-greeting traffic\", and with FEATURE(`greet_pause') a client that speaks TLS "
      "at once on a "
      "STARTTLS port is that",
      NULL,
@@ -176,7 +176,7 @@ static void add_row(struct fail2ban *b, const char *jail, const struct row *r)
 {
     struct fault *f = add(b, jail);
     f->severity = r->severity;
-    fault_detail(f, "%s", r->what);
+    fault_detail(f, "It %s.", r->what);
     if (r->mode && strcmp(decides(&b->jails, jail)->key, "filter") == 0)
         fault_fix(f, "in /etc/fail2ban/jail.local, under [%s]: filter = %s[mode=%s]", jail,
                   r->filter, r->mode);
@@ -201,8 +201,8 @@ static void judge_other(struct fail2ban *b, const char *jail, const char *filter
             struct fault *f = add(b, jail);
             fault_detail(
                 f,
-                "its filter, %s, has \"%s\": every client that speaks TLS at once on a STARTTLS "
-                "port, does not like the certificate, or leaves to try another setting",
+                "Its filter, %s, has \"%s\": every client that speaks TLS at once on a STARTTLS "
+                "port, does not like the certificate, or leaves to try another setting.",
                 file, phrases[i].text);
             fault_fix(f, "take that out of /etc/fail2ban/%s", file);
             fault_fix(f, "fail2ban-client reload");

@@ -103,8 +103,9 @@ static void fill_view(struct exam *x, struct doctor_view *v)
     snprintf(v->version, sizeof v->version, "%s",
              x->p.version ? postfix_text(&x->p, NULL, "mail_version") : "");
     snprintf(v->known_from, sizeof v->known_from, "%s",
-             x->p.version ? "postconf of this machine"
-                          : "there is no postconf here; defaults are taken to be those of 3.7");
+             !x->p.version  ? "there is no postconf here: defaults are taken to be those of 3.7"
+             : !x->in->live ? "the version of this machine's postconf"
+                            : "");
     v->count = 0;
     for (unsigned i = 0; i < x->count && v->count < DOCTOR_LISTENERS; i++) {
         struct pf_listener *l = &x->listeners[i];

@@ -81,6 +81,9 @@ enum tls_use exam_tls(struct exam *x, const struct pf_listener *l);
 /* Clients elsewhere use it to submit mail. */
 bool exam_is_submission(const struct pf_listener *l);
 
+/* Nothing speaks against those who need not log in (mynetworks). */
+bool exam_networks_are_safe(struct exam *x, const struct pf_listener *l);
+
 /* Mailreeve is asked there and refuses what breaks this rule. */
 bool exam_refuses(const struct exam *x, const struct pf_listener *l, enum finding finding);
 

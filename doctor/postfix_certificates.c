@@ -57,7 +57,7 @@ static bool readable(struct look *k, const char *path)
         return true;
     int error = errno;
     if (!k->x->in->live || error == EACCES || error == EPERM) {
-        faults_unknown(k->x->fs, "%s: %s%s", path, strerror(error),
+        faults_unknown(k->x->fs, "the certificate or key %s: %s%s", path, strerror(error),
                        error == EACCES ? " (as root it can be looked at)" : "");
         return false;
     }
@@ -190,8 +190,8 @@ void postfix_check_certificates(struct exam *x)
     for (int thorough = 1; thorough >= 0; thorough--) {
         for (unsigned i = 0; i < x->count; i++) {
             k.l = &x->listeners[i];
-            if (k.l->internal || !k.l->role_known || exam_tls(x, k.l) == TLS_NOT ||
-                (thorough == 1) != exam_is_submission(k.l))
+            if (k.l->internal || !k.l->role_known || (k.l->implicit && k.l->port == 25) ||
+                exam_tls(x, k.l) == TLS_NOT || (thorough == 1) != exam_is_submission(k.l))
                 continue;
             if (thorough && !collected)
                 collect_names(&k), collected = true;

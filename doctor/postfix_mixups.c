@@ -118,8 +118,6 @@ static void check_syslog_names(struct exam *x)
             continue;
         uint64_t all = others | (uint64_t)1 << i;
         unsigned second = (unsigned)__builtin_ctzll(others);
-        bool keeps =
-            l->port == 25 || strcmp(name, "postfix"); /* the first may keep a name of its own */
         struct fault *f = fault_add(x->fs, FAULT_SHARED_SYSLOG_NAME);
         exam_where(x, f, x->listeners[second].service, "syslog_name");
         exam_evidence(x, f, x->listeners[second].service, "syslog_name");
@@ -127,7 +125,8 @@ static void check_syslog_names(struct exam *x)
         for (unsigned j = 0; j < x->count; j++) {
             char own[80];
             own_name(&x->listeners[j], own);
-            if (all >> j & 1 && !(j == i && keeps) && !taken(x, own))
+            bool keeps = strcmp(own, name) == 0 || x->listeners[j].port == 25;
+            if (all >> j & 1 && !keeps && !taken(x, own))
                 exam_set(x, f, x->listeners[j].service, "syslog_name", own);
         }
         told |= all;
@@ -176,9 +175,12 @@ static void check_warnings(struct exam *x)
             continue;
         struct str text = {at + sizeof prefix - 1, 0};
         text.n = line.n - (size_t)(text.p - line.p);
+        const char *name = memmem(text.p, text.n, unused, sizeof unused - 1);
+        /* our own variables: that Mailreeve is not asked has faults of its own */
+        if (name && strncmp(name + sizeof unused - 1, "mailreeve_", 10) == 0)
+            continue;
         struct fault *f = fault_add(x->fs, FAULT_POSTCONF_WARNS);
         fault_evidence(f, "%.*s", STR_ARG(text));
-        const char *name = memmem(text.p, text.n, unused, sizeof unused - 1);
         if (!name)
             continue;
         struct str left = {name + sizeof unused - 1, 0};

@@ -114,7 +114,8 @@ static bool submission_open(struct exam *x, const struct pf_listener *l, struct 
 {
     enum strangers s = exam_is_submission(l) ? exam_strangers(x, l) : STRANGERS_REFUSED;
     bool networks = exam_has_word(postfix_text(&x->p, l->service, "smtpd_relay_restrictions"),
-                                  "permit_mynetworks");
+                                  "permit_mynetworks") &&
+                    exam_networks_are_safe(x, l);
     *w = (struct wrong){
         "smtpd_relay_restrictions",
         networks ? "permit_mynetworks,permit_sasl_authenticated,reject"
@@ -138,7 +139,8 @@ static bool tls_not_required(struct exam *x, const struct pf_listener *l, struct
 
 static const char *protocols_of(struct exam *x, const struct pf_listener *l)
 {
-    return exam_tls(x, l) == TLS_DEMANDED ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols";
+    bool demanded = exam_tls(x, l) == TLS_DEMANDED || l->port == 465; /* as it should be */
+    return demanded ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols";
 }
 
 static bool tls_old_versions(struct exam *x, const struct pf_listener *l, struct wrong *w)

@@ -24,46 +24,105 @@ static const char *without(struct exam *x, const char *text)
     return s && !strpbrk(s, " \t'") ? arena_strdup(&x->p.arena, str_of(s)) : NULL;
 }
 
+/* The list as it is written, if the word itself is written there: variables stay. */
+static const char *list_of(struct exam *x, const struct pf_listener *l, const char *name)
+{
+    struct pf_value v = postfix_value(&x->p, l->service, name);
+    return v.raw && exam_has_word(v.raw, word) ? v.raw : v.text ? v.text : "";
+}
+
+/* One list that refuses all who are left is enough; without one, all lists must lose the word. */
 static void advise(struct exam *x, struct fault *f, const struct pf_listener *l)
 {
-    for (unsigned i = 0; i < LISTS; i++) {
-        const char *text = postfix_text(&x->p, l->service, lists[i]);
-        const char *value = exam_has_word(text, word) ? without(x, text) : NULL;
-        if (value)
+    bool closed = false;
+    for (int closing = 1; closing >= 0 && !closed; closing--) {
+        for (unsigned i = 0; i < LISTS && !closed; i++) {
+            const char *text = list_of(x, l, lists[i]);
+            const char *value = exam_has_word(text, word) ? without(x, text) : NULL;
+            bool elsewhere =
+                strcmp(lists[i], "smtpd_relay_restrictions") == 0 &&
+                exam_strangers(x, l) != STRANGERS_REFUSED; /* submission-open tells it */
+            if (!value || elsewhere || (closing && !exam_has_word(value, "reject")))
+                continue;
             exam_set(x, f, l->service, lists[i], value);
+            closed = closing;
+        }
     }
 }
 
-/* What is dangerous in the networks of a listener, told once for a place. */
-static void check_networks(struct exam *x, const struct pf_listener *l, const char **told)
+static bool permits_networks(struct exam *x, const struct pf_listener *l)
+{
+    for (unsigned i = 0; i < LISTS; i++)
+        if (exam_has_word(postfix_text(&x->p, l->service, lists[i]), word))
+            return true;
+    return false;
+}
+
+/* What is dangerous in mynetworks. */
+struct danger {
+    enum network_danger worst;
+    char why[200];      /* of the worst */
+    char networks[300]; /* all of them */
+};
+
+static void judge_networks(struct exam *x, const struct pf_listener *l, struct danger *ret)
 {
     struct pf_value v = postfix_value(&x->p, l->service, "mynetworks");
     struct str rest = str_of(v.text ? v.text : ""), one;
-    if (v.source == PF_DEFAULT || *told == v.raw)
-        return;
-    *told = v.raw;
-    while ((one = pf_word(&rest)).n) {
+    struct buf b = BUF(ret->networks);
+    *ret = (struct danger){.worst = NETWORK_SAFE};
+    while (v.source != PF_DEFAULT && (one = pf_word(&rest)).n) {
         struct prefix p;
         char why[200];
-        if (one.p[0] == '!')
-            continue;
-        if (!network_read(one, &p)) {
-            if (memchr(one.p, '/', one.n) && one.p[0] != '[')
+        if (one.p[0] == '!' || !network_read(one, &p)) {
+            if (memchr(one.p, '/', one.n) && one.p[0] != '[' && one.p[0] != '!')
                 faults_unknown(x->fs, "the networks in %.*s (mynetworks)", STR_ARG(one));
             continue;
         }
         enum network_danger danger = network_judge(&p, x->in->live, why);
         if (danger == NETWORK_SAFE)
             continue;
-        struct fault *f = fault_add(x->fs, FAULT_TRUSTED_PROXY);
-        if (danger == NETWORK_DOUBTFUL)
-            f->severity = FAULT_WARNING;
-        exam_where(x, f, l->service, "mynetworks");
-        fault_evidence(f, "mynetworks has %.*s, and %s/%s has %s", STR_ARG(one), l->service->name,
-                       l->service->type, word);
-        fault_detail(f, "%s", why);
-        advise(x, f, l);
+        buf_printf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(one));
+        if (danger > ret->worst) {
+            ret->worst = danger;
+            memcpy(ret->why, why, sizeof why);
+        }
     }
+    buf_cstr(&b);
+}
+
+bool exam_networks_are_safe(struct exam *x, const struct pf_listener *l)
+{
+    struct danger d;
+    judge_networks(x, l, &d);
+    return d.worst == NETWORK_SAFE;
+}
+
+/* The i-th, and those that have the same networks from the same place. */
+static void check_networks(struct exam *x, unsigned i, uint64_t *told)
+{
+    const struct pf_listener *l = &x->listeners[i];
+    struct danger d;
+    uint64_t members = 0;
+    judge_networks(x, l, &d);
+    if (d.worst == NETWORK_SAFE)
+        return;
+    struct fault *f = fault_add(x->fs, FAULT_TRUSTED_PROXY);
+    if (d.worst == NETWORK_DOUBTFUL)
+        f->severity = FAULT_WARNING;
+    for (unsigned j = i; j < x->count; j++) {
+        const struct pf_listener *m = &x->listeners[j];
+        if (!exam_is_submission(m) || !permits_networks(x, m) ||
+            postfix_value(&x->p, m->service, "mynetworks").raw !=
+                postfix_value(&x->p, l->service, "mynetworks").raw)
+            continue;
+        members |= (uint64_t)1 << j;
+        advise(x, f, m);
+    }
+    exam_where(x, f, l->service, "mynetworks");
+    fault_evidence(f, "mynetworks has %s", d.networks);
+    fault_detail(f, "%s is in %s. %s", word, exam_services(x, members), d.why);
+    *told |= members;
 }
 
 /* A proxy that may say who the client is (XCLIENT) is itself trusted, should it once not say it. */
@@ -93,17 +152,15 @@ static void check_xclient(struct exam *x, const struct pf_listener *l)
 
 void postfix_check_trust(struct exam *x)
 {
-    const char *told = NULL, *told_xclient = NULL;
+    const char *told_xclient = NULL;
+    uint64_t told = 0;
     networks_check_trusted(x->in, x->fs);
     for (unsigned i = 0; i < x->count; i++) {
         const struct pf_listener *l = &x->listeners[i];
-        bool permits = false;
         if (!exam_is_submission(l))
             continue;
-        for (unsigned n = 0; n < LISTS; n++)
-            permits |= exam_has_word(postfix_text(&x->p, l->service, lists[n]), word);
-        if (permits)
-            check_networks(x, l, &told);
+        if (permits_networks(x, l) && !(told >> i & 1))
+            check_networks(x, i, &told);
         const char *raw = postfix_value(&x->p, l->service, "smtpd_authorized_xclient_hosts").raw;
         if (raw != told_xclient)
             check_xclient(x, l);

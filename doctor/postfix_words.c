@@ -21,15 +21,16 @@ void exam_where(struct exam *x, struct fault *f, const struct pf_service *s, con
 void exam_evidence(struct exam *x, struct fault *f, const struct pf_service *s, const char *name)
 {
     struct pf_value v = postfix_value(&x->p, s, name);
+    const char *text = v.text;
     if (v.source == PF_MASTER)
         fault_evidence(f, "-o %s=%s", name, v.raw);
     else if (v.source == PF_MAIN)
         fault_evidence(f, "%s = %s", name, v.raw);
     else if (x->p.version)
-        fault_evidence(f, "%s = %s (default of Postfix %s)", name, v.text ? v.text : "?",
-                       postfix_text(&x->p, NULL, "mail_version"));
+        fault_evidence(f, "%s =%s%s (default of Postfix %s)", name, text && !*text ? "" : " ",
+                       text ? text : "?", postfix_text(&x->p, NULL, "mail_version"));
     else
-        fault_evidence(f, "%s = %s (default)", name, v.text ? v.text : "?");
+        fault_evidence(f, "%s =%s%s (default)", name, text && !*text ? "" : " ", text ? text : "?");
 }
 
 void exam_set(struct exam *x, struct fault *f, const struct pf_service *s, const char *name,

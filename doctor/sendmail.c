@@ -161,10 +161,11 @@ static void stale_files(struct sm_doctor *s)
         {"access", "access.db", "what follows is about access; Sendmail reads access.db"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (is_newer(s->in->directory, pairs[i].source, pairs[i].made)) {
+        if ((i == 0 || *s->cf.access) &&
+            is_newer(s->in->directory, pairs[i].source, pairs[i].made)) {
             struct fault *f = fault_add(s->fs, FAULT_SENDMAIL_STALE);
             fault_where(f, "%s", pairs[i].made);
-            fault_detail(f, "%s is newer than %s; %s", pairs[i].source, pairs[i].made,
+            fault_detail(f, "%s is newer than %s; %s.", pairs[i].source, pairs[i].made,
                          pairs[i].what);
             sm_fix_make(f);
         }
@@ -178,7 +179,9 @@ static int read_files(struct sm_doctor *s, struct err *e)
         return err_set(e, "%s: the path is too long", s->in->directory);
     if (cf_read(path, &s->cf, e))
         return -1;
-    snprintf(path, sizeof path, "%s/access", s->in->directory);
+    const char *name = strrchr(s->cf.access, '/'); /* a copy of the directory has its own */
+    if (!name || snprintf(path, sizeof path, "%s%s", s->in->directory, name) >= (int)sizeof path)
+        return 0; /* without FEATURE(`access_db') nobody asks it */
     struct stat st;
     if (stat(path, &st) == 0 && access_read(path, &s->access, &why))
         faults_unknown(s->fs, "what the access map says of TLS and AUTH: %s", why.text);
@@ -212,7 +215,7 @@ static sm_check *const checks[] = {
 static void fill_view(const struct sm_doctor *s, struct doctor_view *v)
 {
     const struct cf *c = &s->cf;
-    bool tls = *cf_value(c, "ServerCertFile") && *cf_value(c, "ServerKeyFile");
+    *v = (struct doctor_view){.version = ""};
     snprintf(v->version, sizeof v->version, "%.*s", (int)strcspn(c->version, "/"), c->version);
     snprintf(v->known_from, sizeof v->known_from, "%s",
              *c->version ? "as sendmail.cf says" : "sendmail.cf does not say its version");
@@ -223,9 +226,9 @@ static void fill_view(const struct sm_doctor *s, struct doctor_view *v)
         snprintf(l->service, sizeof l->service, "%s", *p->cf->name ? p->cf->name : "(no name)");
         l->port = p->port;
         l->role = p->local ? "internal" : role_names[p->role];
-        l->tls = !tls ? "none" : p->at_once ? "at once" : "STARTTLS";
+        l->tls = !sm_offers_tls(s, p) ? "none" : p->at_once ? "at once" : "STARTTLS";
         l->auth = p->auth == IMPOSSIBLE ? "no"
-                  : p->auth == UNSURE   ? "?"
+                  : p->auth == UNSURE   ? "not known"
                   : open                ? "yes"
                                         : "under TLS";
         l->asks = p->ours ? "milter" : "nobody";
@@ -242,14 +245,14 @@ int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err
     int failed = read_files(s, e);
     for (unsigned i = 0; !failed && i < s->cf.daemon_count; i++)
         look_at_port(s, &s->cf.daemons[i]);
+    if (!failed && in->view)
+        fill_view(s, in->view);
     for (unsigned i = 0; i < s->count; i++)
         for (size_t c = 0; c < sizeof port_checks / sizeof *port_checks; c++)
             if (!s->ports[i].local && s->ports[i].port)
                 port_checks[c](s, &s->ports[i]);
     for (size_t c = 0; !failed && c < sizeof checks / sizeof *checks; c++)
         checks[c](s);
-    if (!failed && in->view)
-        fill_view(s, in->view);
     cf_clear(&s->cf);
     access_clear(&s->access);
     free(s);

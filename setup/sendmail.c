@@ -137,7 +137,8 @@ static int plan_daemon(struct sendmail_plan *p, const struct cf_daemon *d, struc
 int sendmail_plan_make(struct sendmail_plan *p, const struct setup_sendmail *options, struct err *e)
 {
     char cf_path[4096];
-    *p = (struct sendmail_plan){.options = options, .cf = {.host = "", .version = ""}};
+    *p =
+        (struct sendmail_plan){.options = options, .cf = {.host = "", .version = "", .access = ""}};
     if (read_files(p, e))
         return -1;
     snprintf(cf_path, sizeof cf_path, "%s/sendmail.cf", options->directory);

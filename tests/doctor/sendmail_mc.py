@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
@@ -94,25 +93,11 @@ class Mail:
         return (f"define(`_CF_DIR_', `{CF}/')define(`MAIL_SETTINGS_DIR', `{self.folder}/')dnl\n"
                 + text.replace("OSTYPE(`debian')", f"include(`{CF}/debian/autoconf.m4')dnl\nOSTYPE(`debian')"))
 
-    def live(self):
-        """A command's beginning: the directory is the machine's own /etc/mail, in a mount namespace (root)."""
-        etc = self.folder / "etc"
-        if not etc.exists():
-            (etc / "mailreeve").mkdir(parents=True)
-            for name in ("passwd", "group", "nsswitch.conf", "ld.so.cache"):
-                shutil.copy(f"/etc/{name}", etc)
-            shutil.copytree("/etc/ssl", etc / "ssl", symlinks=True)
-            (etc / "mail").symlink_to(self.folder)
-            (etc / "mailreeve/mailreeve.yaml").symlink_to(self.folder / "mailreeve.yaml")
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind "$1" /etc; shift; exec "$@"', "sh", etc]
-
     def doctor(self, *options, offline=True):
         """What the doctor finds, as JSON."""
-        argv = [PROGRAM, "doctor", "--json", "--ca", self.certificate.file, *options, "sendmail"]
-        if offline:
-            argv[2:2] = ["--directory", self.folder]
-        else:
-            argv[:0] = self.live()
+        yaml = self.folder / "mailreeve.yaml"
+        argv = [PROGRAM, "doctor", "--directory", self.folder, "--ca", self.certificate.file, "--json",
+                *["-c", yaml] * yaml.exists(), *["--live"] * (not offline), *options, "sendmail"]
         done = subprocess.run([str(word) for word in argv], text=True, capture_output=True, timeout=60)
         if done.returncode not in (0, 1) or done.stderr:
             raise RuntimeError(f"doctor ended with {done.returncode}: {done.stderr}")

@@ -151,6 +151,14 @@ static void names_and_classes(void **state)
     parse("Dj$w.Foo.COM\n");
     assert_string_equal(cf.host, ""); /* known to the running Sendmail only */
     assert_int_equal(cf.trusts, 0);
+    assert_string_equal(cf.access, "");
+    assert_string_equal(cf.version, "");
+    parse("Kmailertable hash /etc/mail/mailertable\nKaccess hash -T<TMPF> /etc/mail/access\n"
+          "DZ8.17.1.9/Debian-2+deb12u2\n");
+    assert_string_equal(cf.access, "/etc/mail/access");
+    assert_string_equal(cf.version, "8.17.1.9/Debian-2+deb12u2");
+    parse("Kaccess ldap -k (x) -v y\nKaccess\n");
+    assert_string_equal(cf.access, "");
 }
 
 static void maxima(void **state)
