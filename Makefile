@@ -192,7 +192,7 @@ compdb:
 PACKAGES := $(shell sed 's/\#.*//' etc/packages.debian)
 deps:
 	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
+	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends $(PACKAGES)
 	python3 tests/mta/tree.py
 	python3 tests/mta/clients.py --fetch
 	python3 tests/fail2ban/test_fail2ban.py --fetch

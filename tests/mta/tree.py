@@ -107,7 +107,7 @@ def debs_are_whole(folder):
 def fetch_debs(folder):
     """Download packages with all that they need and this machine does not have, as apt finds it."""
     (DEBS / folder / "partial").mkdir(parents=True, exist_ok=True)
-    command(INSTALLED[folder][0], "apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "--reinstall",
+    command(INSTALLED[folder][0], "apt-get", "-qq", "-y", "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends", "--download-only", "--reinstall",
             "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30",
             "-o", f"Dir::Cache::archives={DEBS / folder}/", "install", *INSTALLED[folder])
 
