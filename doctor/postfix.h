@@ -24,6 +24,9 @@ struct exam {
     char postconf[300]; /* the command and the directory: "postconf", "postconf -c DIR" */
 };
 
+/* All checks, of a model that has been loaded. */
+void exam_all(struct exam *x);
+
 /* Each finds what it is named after. */
 void postfix_check_settings(struct exam *x);     /* ports, TLS modes, AUTH */
 void postfix_check_mixups(struct exam *x);       /* smtp_ and smtpd_, syslog_name, misspelt names */
