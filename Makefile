@@ -68,7 +68,7 @@ object = $(patsubst %.c,$(B)/%.o,$(1))
 Q := $(if $(VERBOSE),,@)
 say = $(if $(VERBOSE),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps demo check check-full bench bench-programs fuzz lint install dist clean tests compdb
+.PHONY: all help deps demo check check-full bench bench-programs fuzz lint manual install dist clean tests compdb
 all: $(PROGRAMS)
 
 help:
@@ -81,6 +81,7 @@ help:
 	@echo 'make fuzz       search for new inputs, FUZZ_S seconds for each target (clang)'
 	@echo 'make compdb     compile_commands.json, for editors'
 	@echo 'make lint       includes, headers, format, man pages, static analysis'
+	@echo 'make manual     the tables in the manual pages, from the programs'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make dist       mailreeve-$(VERSION).tar.gz'
 	@echo 'V=dev|rel|asan|tsan|cov|clang chooses a variant; VERBOSE=1 shows commands.'
@@ -181,6 +182,9 @@ fuzz:
 lint:
 	python3 tests/lint.py
 
+manual:
+	python3 docs/man/generate.py
+
 compdb:
 	@$(MAKE) -nB --no-print-directory VERBOSE=1 all tests | python3 tests/compdb.py >compile_commands.json
 
@@ -203,7 +207,7 @@ install:
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/rel/mailreeve
 	test -e $(DESTDIR)/etc/mailreeve/mailreeve.yaml || \
 	    install -D -m 644 -t $(DESTDIR)/etc/mailreeve etc/mailreeve.yaml
-	for n in 1 5 8; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n; done
+	for n in 1 5 7 8; do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$$n docs/man/*.$$n; done
 	install -D -m 644 -t $(DOC) *.md
 	install -D -m 644 -t $(DOC)/docs docs/*.md docs/*.json
 	install -D -m 644 -t $(DOC)/docs/findings docs/findings/*.md
@@ -212,6 +216,7 @@ install:
 	install -D -m 644 -t $(DOC)/etc/fail2ban etc/fail2ban/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/sysusers.d etc/sysusers.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d etc/tmpfiles.d/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions etc/completions/*
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for u in etc/systemd/*; do \
 	    sed 's|@PREFIX@|$(PREFIX)|' $$u >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done

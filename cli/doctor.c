@@ -140,7 +140,7 @@ static void print_json(const struct mta *m, const struct doctor_input *in, const
 
 /* ---- one MTA ----------------------------------------------------------------------------- */
 
-static int examine(const struct mta *m, const char *directory, const struct options *o, bool first)
+static int examine(const struct mta *m, const char *directory, const struct options *o)
 {
     struct faults fs = {0};
     struct err e;
@@ -164,8 +164,7 @@ static int examine(const struct mta *m, const char *directory, const struct opti
     else if (m->examine(&in, &fs, &e) < 0)
         fprintf(stderr, "mailreeve: %s\n", e.text);
     else {
-        if (first) /* it is the machine's, not the MTA's */
-            doctor_fail2ban(&in, &fs);
+        doctor_fail2ban(&in, &fs);
         (o->json ? print_json : print)(m, &in, &fs);
         code = faults_exit_code(&fs);
     }
@@ -214,9 +213,9 @@ static int examine_all(const struct options *o)
             !o->mta || strcmp(o->mta, mtas[i].name) == 0 ? place_of(&mtas[i], o, &a) : NULL;
         if (!place)
             continue;
-        if (looked_at && !o->json)
+        if (looked_at++ && !o->json)
             printf("\n");
-        int one = examine(&mtas[i], place, o, looked_at++ == 0);
+        int one = examine(&mtas[i], place, o);
         code = one > code ? one : code;
     }
     arena_free(&a);

@@ -20,7 +20,7 @@ struct doctor_listener {
     uint16_t port;      /* 0: its name is in no table */
     const char *role;   /* of core/finding.h, or "internal", or "" */
     const char *tls;    /* "none", "STARTTLS", "STARTTLS required", "at once" */
-    const char *auth;   /* "no", "yes", "under TLS" */
+    const char *auth;   /* "no", "yes", "under TLS", "not known" */
     const char *asks;   /* "policyd", "milter", "policyd and milter", "nobody" */
     const char *policy; /* mailreeve.yaml's mode for it; "": it is not named there */
 };
@@ -55,6 +55,7 @@ struct config *doctor_configuration(const char *yaml, struct faults *fs);
 /* Each adds what it finds. -1 and *e: the configuration cannot be read at all. */
 int doctor_postfix(const struct doctor_input *in, struct faults *fs, struct err *e);
 int doctor_sendmail(const struct doctor_input *in, struct faults *fs, struct err *e);
+/* The jails that read this MTA's log. */
 void doctor_fail2ban(const struct doctor_input *in, struct faults *fs);
 
 #endif

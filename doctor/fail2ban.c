@@ -4,7 +4,7 @@
  * filters of fail2ban 1.0.2 match is in tests/doctor/test_fail2ban.py, against the filters
  * themselves.
  */
-#include <strings.h>
+#include <unistd.h>
 
 #include "doctor/doctor.h"
 #include "mta/fail2ban/jails.h"
@@ -12,10 +12,14 @@
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
+/* Whose log a jail reads. */
+enum { OF_POSTFIX = 1, OF_SENDMAIL = 2 };
+
 /* What has to be so besides the jail. */
 enum when { ALWAYS, WITH_GATE, WITH_GREET_PAUSE };
 
 static const struct row {
+    unsigned mta;
     const char *filter, *modes; /* the name in filter.d; modes between blanks */
     enum when when;
     enum fault_severity severity;
@@ -23,27 +27,27 @@ static const struct row {
     const char *mode; /* that does not; NULL: `fix` says what to do */
     const char *fix;
 } rows[] = {
-    {"postfix", "ddos aggressive", ALWAYS, FAULT_WARNING,
-     "it counts \"lost connection after\" and \"disconnect ... auth=0/1\": every client that "
+    {OF_POSTFIX, "postfix", "ddos aggressive", ALWAYS, FAULT_WARNING,
+     "counts \"lost connection after\" and \"disconnect ... auth=0/1\": every client that "
      "speaks TLS at once "
      "on a STARTTLS port, does not like the certificate, or leaves to try another setting",
      "more", NULL},
-    {"postfix", "auth extra aggressive", WITH_GATE, FAULT_WARNING,
-     "it counts what mailreeve-gate refuses on port 25, where no password was wrong", NULL,
+    {OF_POSTFIX, "postfix", "auth extra aggressive", WITH_GATE, FAULT_WARNING,
+     "counts what mailreeve-gate refuses on port 25, where no password was wrong", NULL,
      "cp etc/fail2ban/postfix.local /etc/fail2ban/filter.d/postfix.local"},
-    {"postfix", "normal more extra aggressive", ALWAYS, FAULT_NOTE,
-     "it counts \"Relay access denied\", \"Client host rejected\" and \"improper command "
+    {OF_POSTFIX, "postfix", "normal more extra aggressive", ALWAYS, FAULT_NOTE,
+     "counts \"Relay access denied\", \"Client host rejected\" and \"improper command "
      "pipelining\": also a client "
      "without authentication, or with TLS at once on a STARTTLS port",
      NULL,
      "in /etc/fail2ban/jail.local, under its name: ignoreip = the networks of your customers"},
-    {"sendmail-reject", "extra aggressive", ALWAYS, FAULT_WARNING,
-     "it counts \"did not issue MAIL/EXPN/VRFY/ETRN\": every client that speaks TLS at once on a "
+    {OF_SENDMAIL, "sendmail-reject", "extra aggressive", ALWAYS, FAULT_WARNING,
+     "counts \"did not issue MAIL/EXPN/VRFY/ETRN\": every client that speaks TLS at once on a "
      "STARTTLS port, "
      "does not like the certificate, or leaves to try another setting",
      "normal", NULL},
-    {"sendmail-reject", "normal extra aggressive", WITH_GREET_PAUSE, FAULT_WARNING,
-     "it counts \"pre-greeting traffic\", and with FEATURE(`greet_pause') a client that speaks TLS "
+    {OF_SENDMAIL, "sendmail-reject", "normal extra aggressive", WITH_GREET_PAUSE, FAULT_WARNING,
+     "counts \"pre-greeting traffic\", and with FEATURE(`greet_pause') a client that speaks TLS "
      "at once on a "
      "STARTTLS port is that",
      NULL,
@@ -60,17 +64,31 @@ static const struct {
                  {"sshd", ""},          {"recidive", ""}};
 
 /* What another filter than the stock ones may look for. */
-static const char *const phrases[] = {"lost connection after", "did not issue", "SSL_accept error",
-                                      "pre-greeting traffic", "accept failed"};
+static const struct {
+    const char *text;
+    unsigned mta;
+} phrases[] = {
+    {"lost connection after", OF_POSTFIX}, {"SSL_accept error", OF_POSTFIX},
+    {"did not issue", OF_SENDMAIL},        {"pre-greeting traffic", OF_SENDMAIL},
+    {"accept failed", OF_SENDMAIL},
+};
 
 struct fail2ban {
     const struct doctor_input *in;
     struct faults *fs;
     struct jails jails;
+    unsigned mta; /* OF_: whose directory it is */
     bool gate, greet_pause;
 };
 
 /* ---- files ------------------------------------------------------------------------- */
+
+static bool is_there(const char *directory, const char *file)
+{
+    char path[4096];
+    return snprintf(path, sizeof path, "%s/%s", directory, file) < (int)sizeof path &&
+           access(path, F_OK) == 0;
+}
 
 /* Has one of the lines that are no comments one of two words? A file that cannot be read has not.
  */
@@ -158,7 +176,7 @@ static void add_row(struct fail2ban *b, const char *jail, const struct row *r)
 {
     struct fault *f = add(b, jail);
     f->severity = r->severity;
-    fault_detail(f, "%s", r->what);
+    fault_detail(f, "It %s.", r->what);
     if (r->mode && strcmp(decides(&b->jails, jail)->key, "filter") == 0)
         fault_fix(f, "in /etc/fail2ban/jail.local, under [%s]: filter = %s[mode=%s]", jail,
                   r->filter, r->mode);
@@ -177,14 +195,15 @@ static void judge_other(struct fail2ban *b, const char *jail, const char *filter
     for (size_t e = 0; e < 2; e++)
         for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
             snprintf(file, sizeof file, "filter.d/%s.%s", filter, endings[e]);
-            if (!file_has(b->in->fail2ban, file, phrases[i], phrases[i]))
+            if (!(phrases[i].mta & b->mta) ||
+                !file_has(b->in->fail2ban, file, phrases[i].text, phrases[i].text))
                 continue;
             struct fault *f = add(b, jail);
             fault_detail(
                 f,
-                "its filter, %s, has \"%s\": every client that speaks TLS at once on a STARTTLS "
-                "port, does not like the certificate, or leaves to try another setting",
-                file, phrases[i]);
+                "Its filter, %s, has \"%s\": every client that speaks TLS at once on a STARTTLS "
+                "port, does not like the certificate, or leaves to try another setting.",
+                file, phrases[i].text);
             fault_fix(f, "take that out of /etc/fail2ban/%s", file);
             fault_fix(f, "fail2ban-client reload");
             return;
@@ -206,8 +225,8 @@ static void judge_jail(struct fail2ban *b, const char *jail)
     bool serious = false;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *r = &rows[i];
-        if (strcmp(r->filter, filter) != 0 || !has_mode(r->modes, mode) || !holds(b, r) ||
-            (serious && r->severity == FAULT_NOTE))
+        if (!(r->mta & b->mta) || strcmp(r->filter, filter) != 0 || !has_mode(r->modes, mode) ||
+            !holds(b, r) || (serious && r->severity == FAULT_NOTE))
             continue;
         add_row(b, jail, r);
         serious = true;
@@ -227,6 +246,8 @@ void doctor_fail2ban(const struct doctor_input *in, struct faults *fs)
         jails_clear(&b.jails);
         return;
     }
+    b.mta = (is_there(in->directory, "main.cf") ? OF_POSTFIX : 0) |
+            (is_there(in->directory, "sendmail.cf") ? OF_SENDMAIL : 0);
     b.gate = file_has(in->directory, "main.cf", "mailreeve-gate", "mailreeve-25") ||
              file_has(in->directory, "master.cf", "mailreeve-gate", "mailreeve-25");
     b.greet_pause = file_has(in->directory, "sendmail.cf", "Sgreet_pause", "SLocal_greet_pause");

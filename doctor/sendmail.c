@@ -161,10 +161,11 @@ static void stale_files(struct sm_doctor *s)
         {"access", "access.db", "what follows is about access; Sendmail reads access.db"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (is_newer(s->in->directory, pairs[i].source, pairs[i].made)) {
+        if ((i == 0 || *s->cf.access) &&
+            is_newer(s->in->directory, pairs[i].source, pairs[i].made)) {
             struct fault *f = fault_add(s->fs, FAULT_SENDMAIL_STALE);
             fault_where(f, "%s", pairs[i].made);
-            fault_detail(f, "%s is newer than %s; %s", pairs[i].source, pairs[i].made,
+            fault_detail(f, "%s is newer than %s; %s.", pairs[i].source, pairs[i].made,
                          pairs[i].what);
             sm_fix_make(f);
         }
@@ -178,7 +179,9 @@ static int read_files(struct sm_doctor *s, struct err *e)
         return err_set(e, "%s: the path is too long", s->in->directory);
     if (cf_read(path, &s->cf, e))
         return -1;
-    snprintf(path, sizeof path, "%s/access", s->in->directory);
+    const char *name = strrchr(s->cf.access, '/'); /* a copy of the directory has its own */
+    if (!name || snprintf(path, sizeof path, "%s%s", s->in->directory, name) >= (int)sizeof path)
+        return 0; /* without FEATURE(`access_db') nobody asks it */
     struct stat st;
     if (stat(path, &st) == 0 && access_read(path, &s->access, &why))
         faults_unknown(s->fs, "what the access map says of TLS and AUTH: %s", why.text);
@@ -208,23 +211,26 @@ static sm_check *const checks[] = {
     sm_certificates, sm_passwords_in_log, sm_milter_nowhere,     sm_sockets,
 };
 
-static void fill_view(struct sm_doctor *s, struct doctor_view *v)
+/* What the ports come to, in words. */
+static void fill_view(const struct sm_doctor *s, struct doctor_view *v)
 {
-    static const char *const can_log_in[] = {
-        [IMPOSSIBLE] = "no", [POSSIBLE] = "yes", [UNSURE] = "not known"};
-    *v = (struct doctor_view){.known_from = "its version is not in the files"};
+    const struct cf *c = &s->cf;
+    *v = (struct doctor_view){.version = ""};
+    snprintf(v->version, sizeof v->version, "%.*s", (int)strcspn(c->version, "/"), c->version);
+    snprintf(v->known_from, sizeof v->known_from, "%s",
+             *c->version ? "as sendmail.cf says" : "sendmail.cf does not say its version");
     for (unsigned i = 0; i < s->count && v->count < DOCTOR_LISTENERS; i++) {
         const struct sm_port *p = &s->ports[i];
         struct doctor_listener *l = &v->listeners[v->count++];
-        bool tls = *cf_value(&s->cf, "ServerCertFile") && *cf_value(&s->cf, "ServerKeyFile");
-        bool hidden = cf_has(p->cf->modifiers, 'S') || cf_has(p->features.letters, 'S');
-        snprintf(l->service, sizeof l->service, "%.60s", p->cf->name);
+        bool open = p->clear_passwords || p->clear_challenges;
+        snprintf(l->service, sizeof l->service, "%s", *p->cf->name ? p->cf->name : "(no name)");
         l->port = p->port;
         l->role = p->local ? "internal" : role_names[p->role];
-        l->tls = p->at_once ? "at once" : tls && !hidden ? "STARTTLS" : "none";
-        l->auth = p->auth == POSSIBLE && !p->clear_passwords && !p->clear_challenges
-                      ? "under TLS"
-                      : can_log_in[p->auth];
+        l->tls = !sm_offers_tls(s, p) ? "none" : p->at_once ? "at once" : "STARTTLS";
+        l->auth = p->auth == IMPOSSIBLE ? "no"
+                  : p->auth == UNSURE   ? "not known"
+                  : open                ? "yes"
+                                        : "under TLS";
         l->asks = p->ours ? "milter" : "nobody";
         l->policy = p->listener ? mode_names[p->listener->mode] : "";
     }

@@ -48,6 +48,9 @@ bool sm_says_itself(const struct sm_port *p);
 /* Does Mailreeve refuse there for that reason? */
 bool sm_enforces(const struct sm_port *p, enum finding f);
 
+/* Can a client have TLS there? */
+bool sm_offers_tls(const struct sm_doctor *s, const struct sm_port *p);
+
 /* Does it belong to Mailreeve? By a socket of mailreeve.yaml, or by name. */
 bool sm_is_ours(const struct sm_doctor *s, const struct cf_filter *f);
 

@@ -10,7 +10,7 @@ void sm_auth_on_25(struct sm_doctor *s, const struct sm_port *p)
         return;
     struct fault *f = sm_fault(s, FAULT_AUTH_ON_25, p);
     if (sm_enforces(p, FINDING_AUTH_ON_SMTP_PORT))
-        fault_detail(f, "Mailreeve refuses the mail there; the password has been sent by then");
+        fault_detail(f, "Mailreeve refuses the mail there; the password has been sent by then.");
     sm_fix_modifiers(f, p, "A", "a");
     sm_fix_make(f);
 }
@@ -36,7 +36,7 @@ void sm_auth_without_tls(struct sm_doctor *s, const struct sm_port *p)
         return;
     struct fault *f = sm_fault(s, FAULT_AUTH_WITHOUT_TLS, p);
     if (p->clear_passwords) {
-        fault_detail(f, "AuthOptions is \"%s\": without p, PLAIN and LOGIN work in clear text%s",
+        fault_detail(f, "AuthOptions is \"%s\": without p, PLAIN and LOGIN work in clear text%s.",
                      cf_value(&s->cf, "AuthOptions"),
                      sm_enforces(p, FINDING_CLEARTEXT_AUTH)
                          ? "; Mailreeve refuses the mail there, the password has been sent by then"
@@ -46,7 +46,7 @@ void sm_auth_without_tls(struct sm_doctor *s, const struct sm_port *p)
         f->severity = FAULT_WARNING;
         fault_detail(f,
                      "p in AuthOptions hides PLAIN and LOGIN until there is TLS, but not CRAM-MD5, "
-                     "DIGEST-MD5 and their like: who listens can guess the password from those");
+                     "DIGEST-MD5 and their like: who listens can guess the password from those.");
     }
     if (p->clear_challenges)
         fix_mechanisms(f);
@@ -76,13 +76,13 @@ void sm_submission_without_auth(struct sm_doctor *s, const struct sm_port *p)
         return;
     struct fault *f = sm_fault(s, FAULT_SUBMISSION_WITHOUT_AUTH, p);
     if (cf_has(p->cf->modifiers, 'A')) {
-        fault_detail(f, "A in M= switches AUTH off; in small, a, it demands it");
+        fault_detail(f, "A in M= switches AUTH off; in small, a, it demands it.");
         sm_fix_modifiers(f, p, "a", "A");
     } else if (cf_has(p->features.letters, 'A')) {
-        fault_detail(f, "%s:%u switches AUTH off there (A)", p->features.file, p->features.line);
+        fault_detail(f, "%s:%u switches AUTH off there (A).", p->features.file, p->features.line);
         fault_fix(f, "take the A out of the rule in sendmail.mc, or of the line in access");
     } else {
-        fault_detail(f, "AuthMechanisms is empty");
+        fault_detail(f, "AuthMechanisms is empty.");
         fix_mechanisms(f);
     }
     sm_fix_make(f);
@@ -94,7 +94,7 @@ void sm_submission_open(struct sm_doctor *s, const struct sm_port *p)
         cf_has(p->features.letters, 'l') || sm_enforces(p, FINDING_AUTH_REQUIRED))
         return;
     struct fault *f = sm_fault(s, FAULT_SUBMISSION_OPEN, p);
-    fault_detail(f, "without a in M= it takes mail to your own users from everybody%s",
+    fault_detail(f, "Without a in M= it takes mail to your own users from everybody%s.",
                  p->ours && p->listener && p->listener->mode == MODE_AUDIT
                      ? "; Mailreeve is in mode audit there"
                      : "");
@@ -108,8 +108,8 @@ void sm_passwords_in_log(struct sm_doctor *s)
         return;
     struct fault *f = sm_option_fault(s, FAULT_PASSWORDS_IN_LOG, "LogLevel");
     fault_detail(f,
-                 "from 14 on Sendmail logs what clients send, AUTH included; passwords that were "
-                 "logged should be changed");
+                 "From 14 on Sendmail logs what clients send, AUTH included; passwords that were "
+                 "logged should be changed.");
     fault_fix(f, "in sendmail.mc: define(`confLOG_LEVEL', `9')dnl");
     sm_fix_make(f);
     fault_fix(f, "remove the old logs, and have the passwords changed that are in them");

@@ -52,7 +52,7 @@ void sm_listener(struct sm_doctor *s, const struct sm_port *p)
     if (should == p->listener->role || !sm_says_itself(p) || by_proxy)
         return;
     struct fault *f = sm_fault(s, FAULT_LISTENER_ROLE, p);
-    fault_detail(f, "mailreeve.yaml:%u says role %s, by Sendmail it is %s", p->listener->line,
+    fault_detail(f, "mailreeve.yaml:%u says role %s, by Sendmail it is %s.", p->listener->line,
                  role_names[p->listener->role], role_names[should]);
     fault_fix(f, "in %s, line %u: role: %s", s->in->yaml ? s->in->yaml : "mailreeve.yaml",
               p->listener->line, role_names[should]);
@@ -102,9 +102,9 @@ void sm_milter_asked(struct sm_doctor *s, const struct sm_port *p)
         return;
     struct fault *f = sm_fault(s, FAULT_MILTER_NOT_ASKED, p);
     fault_detail(f, p->cf->filters
-                        ? "InputMailFilters= of this daemon does not name it"
-                        : "this daemon has no InputMailFilters=, and that of all daemons "
-                          "does not name it");
+                        ? "InputMailFilters= of this daemon does not name it."
+                        : "This daemon has no InputMailFilters=, and that of all daemons "
+                          "does not name it.");
     fix_filters(s, f, p);
     sm_fix_make(f);
 }
@@ -116,7 +116,7 @@ void sm_milter_nowhere(struct sm_doctor *s)
         return;
     struct fault *f = fault_add(s->fs, FAULT_MILTER_NOT_ASKED);
     fault_where(f, "sendmail.cf");
-    fault_detail(f, "no daemon asks it, although there is a mailreeve.yaml");
+    fault_detail(f, "No daemon asks it, although there is a mailreeve.yaml.");
     fault_fix(f, "mailreeve setup sendmail");
 }
 
@@ -139,7 +139,7 @@ void sm_filter_flags(struct sm_doctor *s, const struct sm_port *p)
     if (sm_submits(p) && !fails) {
         struct fault *f = filter_fault(s, FAULT_FAILS_OPEN, p->ours);
         fault_detail(
-            f, "it has no F=, and %s, port %u, asks it: with F=T clients are told to try again",
+            f, "It has no F=, and %s, port %u, asks it: with F=T clients are told to try again.",
             port, p->port);
         fault_fix(f,
                   "in sendmail.mc: MAIL_FILTER(`mailreeve', `S=%s, F=T, "
@@ -151,7 +151,7 @@ void sm_filter_flags(struct sm_doctor *s, const struct sm_port *p)
         struct fault *f = filter_fault(s, FAULT_FAILS_CLOSED, p->ours);
         bool later = !cf_has(flags, 'R'); /* nothing is lost: they try again */
         f->severity = later ? FAULT_WARNING : FAULT_ERROR;
-        fault_detail(f, "it has F=%s, and %s, port %u, asks it: %s", flags, port, p->port,
+        fault_detail(f, "It has F=%s, and %s, port %u, asks it: %s.", flags, port, p->port,
                      later ? "other servers are told to try again"
                            : "other servers are turned away");
         fault_fix(f,
@@ -184,7 +184,7 @@ void sm_filters_lost(struct sm_doctor *s, const struct sm_port *p)
     if (l.n == 0)
         return;
     struct fault *f = sm_fault(s, FAULT_FILTERS_LOST, p);
-    fault_detail(f, "not asked there: %s", buf_cstr(&l));
+    fault_detail(f, "Not asked there: %s.", buf_cstr(&l));
     sm_fix_filters(f, p, buf_cstr(&a));
     sm_fix_make(f);
 }
@@ -261,7 +261,7 @@ void sm_sockets(struct sm_doctor *s)
             sm_fix_make(f);
         } else if (is_unsafe(s, path, directory)) {
             struct fault *f = filter_fault(s, FAULT_SOCKET_UNSAFE, x);
-            fault_detail(f, "everybody may write to %s: Sendmail does not start, or does not ask",
+            fault_detail(f, "Everybody may write to %s: Sendmail does not start, or does not ask.",
                          directory);
             fault_fix(f, "in mailreeve.yaml: milter: {listen: "
                          "[\"unix:/run/mailreeve-milter/milter.sock\"]}");

@@ -15,6 +15,13 @@ static bool has_tls(const struct cf *c)
     return *cf_value(c, "ServerCertFile") && *cf_value(c, "ServerKeyFile");
 }
 
+/* S in M=, or from srv_features, hides STARTTLS. */
+bool sm_offers_tls(const struct sm_doctor *s, const struct sm_port *p)
+{
+    bool hidden = cf_has(p->cf->modifiers, 'S') || cf_has(p->features.letters, 'S');
+    return has_tls(&s->cf) && (p->at_once || !hidden);
+}
+
 void sm_tls_mode(struct sm_doctor *s, const struct sm_port *p)
 {
     bool should = p->port == 465 || (p->listener && p->role == ROLE_SUBMISSIONS);
@@ -22,12 +29,12 @@ void sm_tls_mode(struct sm_doctor *s, const struct sm_port *p)
     bool by_proxy = p->listener && p->listener->tls_by == TLS_BY_PROXY;
     if (should && !p->at_once && !by_proxy) {
         struct fault *f = sm_fault(s, FAULT_CLEARTEXT_ON_SUBMISSIONS, p);
-        fault_detail(f, "M= has no s; clients that expect TLS at once get no connection");
+        fault_detail(f, "M= has no s; clients that expect TLS at once get no connection.");
         sm_fix_modifiers(f, p, "s", "");
         sm_fix_make(f);
     } else if (should_not && p->at_once) {
         struct fault *f = sm_fault(s, FAULT_TLS_AT_ONCE_ON_STARTTLS, p);
-        fault_detail(f, "s in M= is for port 465");
+        fault_detail(f, "s in M= is for port 465.");
         sm_fix_modifiers(f, p, "", "s");
         sm_fix_make(f);
     }
@@ -43,22 +50,21 @@ static void fix_certificate(struct fault *f)
 
 void sm_submission_without_tls(struct sm_doctor *s, const struct sm_port *p)
 {
-    bool hidden = cf_has(p->cf->modifiers, 'S') || cf_has(p->features.letters, 'S');
-    if (!sm_submits(p) || (p->listener && p->listener->tls_by == TLS_BY_PROXY) ||
-        (has_tls(&s->cf) && (!hidden || p->at_once)))
+    if (!sm_submits(p) || sm_offers_tls(s, p) ||
+        (p->listener && p->listener->tls_by == TLS_BY_PROXY))
         return;
     struct fault *f = sm_fault(s, FAULT_SUBMISSION_WITHOUT_TLS, p);
     if (!has_tls(&s->cf)) {
         fault_detail(
-            f, "sendmail.cf sets no ServerCertFile, or no ServerKeyFile, so there is no TLS%s",
+            f, "sendmail.cf sets no ServerCertFile, or no ServerKeyFile, so there is no TLS%s.",
             p->at_once ? ", and with s in M= no clear text either" : "");
         fix_certificate(f);
     } else if (cf_has(p->cf->modifiers, 'S')) {
-        fault_detail(f, "S in M= hides STARTTLS");
+        fault_detail(f, "S in M= hides STARTTLS.");
         sm_fix_modifiers(f, p, "", "S");
         sm_fix_make(f);
     } else {
-        fault_detail(f, "%s:%u hides STARTTLS (S)", p->features.file, p->features.line);
+        fault_detail(f, "%s:%u hides STARTTLS (S).", p->features.file, p->features.line);
         fault_fix(f, "take the S out of the rule in sendmail.mc, or of the line in access");
         sm_fix_make(f);
     }
@@ -76,8 +82,8 @@ void sm_tls_not_required(struct sm_doctor *s, const struct sm_port *p)
         return;
     struct fault *f = sm_fault(s, FAULT_TLS_NOT_REQUIRED, p);
     fault_detail(f,
-                 "who does not log in needs no TLS there; with a in M= and logins under TLS only, "
-                 "or with Mailreeve in mode enforce, mail needs it, too");
+                 "Who does not log in needs no TLS there; with a in M= and logins under TLS only, "
+                 "or with Mailreeve in mode enforce, mail needs it, too.");
     sm_fix_modifiers(f, p, "a", "A");
     sm_fix_make(f);
 }
@@ -104,8 +110,8 @@ void sm_ports_missing(struct sm_doctor *s)
     const char *ours = login && login->ours && sm_submits(login) ? login->ours->name : NULL;
     if (login && !has_465) {
         struct fault *f = sm_fault(s, FAULT_NO_SUBMISSIONS_PORT, login);
-        fault_detail(
-            f, "users can log in on port %u, and there is no daemon with s in M=", login->port);
+        fault_detail(f, "Users can log in on port %u, and there is no daemon with s in M=.",
+                     login->port);
         fix_new_port(f, "Name=submissions, Port=465, M=Eas", ours);
     }
     if (login && !has_587)
@@ -127,7 +133,7 @@ void sm_tls_required_on_25(struct sm_doctor *s)
         struct fault *f = sm_fault(s, FAULT_TLS_REQUIRED_ON_25, p);
         fault_where(f, "access:%u", all->line);
         fault_evidence(f, "TLS_Clt: %s", all->value);
-        fault_detail(f, "it holds for every port, so also for other servers on port %u", p->port);
+        fault_detail(f, "It holds for every port, so also for other servers on port %u.", p->port);
         fault_fix(f, "take the line out of access; Mailreeve, or M=Ea with logins under TLS only, "
                      "demands TLS on submission ports");
         fault_fix(f, "make -C /etc/mail");
@@ -202,13 +208,13 @@ void sm_tls_versions(struct sm_doctor *s)
     if (level && level[10] == '0') {
         struct fault *f = sm_option_fault(s, FAULT_TLS_OLD_VERSIONS, "CipherList");
         fault_detail(
-            f, "@SECLEVEL=0 lets TLS 1.0 and 1.1 in, and ServerSSLOptions does not forbid them");
+            f, "@SECLEVEL=0 lets TLS 1.0 and 1.1 in, and ServerSSLOptions does not forbid them.");
         fix_versions(s, f);
     } else if (s->in->live && !level && !openssl_forbids()) {
         struct fault *f = sm_option_fault(s, FAULT_TLS_OLD_VERSIONS, "ServerSSLOptions");
         fault_detail(f,
-                     "nothing forbids TLS 1.0 and 1.1, and OpenSSL on this machine allows them by "
-                     "default");
+                     "Nothing forbids TLS 1.0 and 1.1, and OpenSSL on this machine allows them by "
+                     "default.");
         fix_versions(s, f);
     } else if (!s->in->live && !level) {
         faults_unknown(
@@ -250,7 +256,7 @@ static void unreadable(struct sm_doctor *s, const char *option, const char *path
     bool absent = access(path, F_OK) < 0 && errno == ENOENT;
     struct fault *f = sm_option_fault(
         s, absent ? FAULT_CERTIFICATE_MISSING : FAULT_CERTIFICATE_UNREADABLE, option);
-    fault_detail(f, "%s", why);
+    fault_detail(f, "%s.", why);
     fix_certificate(f);
 }
 
@@ -273,7 +279,7 @@ static void judge_pair(struct sm_doctor *s, const char *cert, const char *key)
         unreadable(s, "ServerKeyFile", key, e.text);
     if (belongs == 0) {
         struct fault *f = sm_option_fault(s, FAULT_CERTIFICATE_KEY, "ServerKeyFile");
-        fault_detail(f, "the certificate is %s", cert);
+        fault_detail(f, "The certificate is %s.", cert);
         fix_certificate(f);
     }
     certificate_clear(&c);

@@ -23,7 +23,7 @@ static bool is_newer(const char *first, const char *second)
 }
 
 /* Without a sendmail.cf: its daemons as m4 would write them. */
-static int cf_of_mc(struct plan *p, struct err *e)
+static int cf_of_mc(struct sendmail_plan *p, struct err *e)
 {
     size_t size = 1;
     unsigned i = 0;
@@ -44,7 +44,7 @@ static int cf_of_mc(struct plan *p, struct err *e)
     return failed;
 }
 
-static void look_for_feature(struct plan *p)
+static void look_for_feature(struct sendmail_plan *p)
 {
     unsigned i = 0;
     const struct mc_call *call;
@@ -53,7 +53,7 @@ static void look_for_feature(struct plan *p)
             p->no_default_msa = true, p->first_feature_line = call->line;
 }
 
-static int read_files(struct plan *p, struct err *e)
+static int read_files(struct sendmail_plan *p, struct err *e)
 {
     const struct setup_sendmail *o = p->options;
     char cf_path[4096];
@@ -71,9 +71,8 @@ static int read_files(struct plan *p, struct err *e)
     if (p->has_cf)
         return cf_read(cf_path, &p->cf, e);
     if (!p->has_mc)
-        return err_set(
-            e, "%s has neither sendmail.cf nor sendmail.mc; --directory tells where they are",
-            o->directory);
+        return err_set(e, "%s has neither sendmail.cf nor sendmail.mc; -c tells where they are",
+                       o->directory);
     return cf_of_mc(p, e);
 }
 
@@ -92,7 +91,7 @@ static bool same_text(const char *a, const char *b)
     }
 }
 
-static void find_in_mc(const struct plan *p, struct planned *d)
+static void find_in_mc(const struct sendmail_plan *p, struct planned *d)
 {
     unsigned i = 0;
     const struct mc_call *call;
@@ -113,7 +112,7 @@ static bool is_ours(const struct cf_filter *f)
     return strcasestr(f->name, "mailreeve") || strcasestr(f->socket, "mailreeve");
 }
 
-static int plan_daemon(struct plan *p, const struct cf_daemon *d, struct err *e)
+static int plan_daemon(struct sendmail_plan *p, const struct cf_daemon *d, struct err *e)
 {
     const struct cf_filter *filters[CF_LIST];
     struct planned *planned = &p->daemons[p->count];
@@ -135,10 +134,11 @@ static int plan_daemon(struct plan *p, const struct cf_daemon *d, struct err *e)
     return 0;
 }
 
-int plan_make(struct plan *p, const struct setup_sendmail *options, struct err *e)
+int sendmail_plan_make(struct sendmail_plan *p, const struct setup_sendmail *options, struct err *e)
 {
     char cf_path[4096];
-    *p = (struct plan){.options = options, .cf.host = ""};
+    *p =
+        (struct sendmail_plan){.options = options, .cf = {.host = "", .version = "", .access = ""}};
     if (read_files(p, e))
         return -1;
     snprintf(cf_path, sizeof cf_path, "%s/sendmail.cf", options->directory);
@@ -152,7 +152,7 @@ int plan_make(struct plan *p, const struct setup_sendmail *options, struct err *
     return 0;
 }
 
-void plan_clear(struct plan *p)
+void sendmail_plan_clear(struct sendmail_plan *p)
 {
     cf_clear(&p->cf);
     mc_clear(&p->mc);
@@ -160,15 +160,15 @@ void plan_clear(struct plan *p)
 
 int setup_sendmail(const struct setup_sendmail *options, FILE *out, struct err *e)
 {
-    struct plan *p = malloc(sizeof *p);
+    struct sendmail_plan *p = malloc(sizeof *p);
     if (!p)
         return err_set(e, "out of memory");
-    int failed = plan_make(p, options, e);
+    int failed = sendmail_plan_make(p, options, e);
     if (!failed && options->snippet_only)
-        plan_print_mc(p, out);
+        sendmail_plan_print_mc(p, out);
     else if (!failed)
-        plan_print(p, out);
-    plan_clear(p);
+        sendmail_plan_print(p, out);
+    sendmail_plan_clear(p);
     free(p);
     return failed;
 }

@@ -18,7 +18,7 @@ struct planned {
     bool asks; /* Mailreeve is among its filters already */
 };
 
-struct plan {
+struct sendmail_plan {
     const struct setup_sendmail *options;
     struct cf cf;
     struct mc mc;
@@ -36,13 +36,14 @@ struct plan {
     char mc_path[4096];
 };
 
-/* -1 and *e: nothing can be read. plan_clear() in any case. */
-int plan_make(struct plan *p, const struct setup_sendmail *options, struct err *e);
-void plan_clear(struct plan *p);
+/* -1 and *e: nothing can be read. sendmail_plan_clear() in any case. */
+int sendmail_plan_make(struct sendmail_plan *p, const struct setup_sendmail *options,
+                       struct err *e);
+void sendmail_plan_clear(struct sendmail_plan *p);
 
 /* The lines for the .mc file. */
-void plan_print_mc(const struct plan *p, FILE *out);
+void sendmail_plan_print_mc(const struct sendmail_plan *p, FILE *out);
 /* mailreeve.yaml, the same, the commands, and how to undo it. */
-void plan_print(const struct plan *p, FILE *out);
+void sendmail_plan_print(const struct sendmail_plan *p, FILE *out);
 
 #endif

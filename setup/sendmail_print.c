@@ -11,7 +11,7 @@
 
 enum { LINE_MAX_TEXT = 4096 };
 
-static bool enforces(const struct plan *p)
+static bool enforces(const struct sendmail_plan *p)
 {
     return p->options->mode == MODE_ENFORCE;
 }
@@ -26,7 +26,7 @@ static bool is_plain(const char *name)
 }
 
 /* Two daemons of one port, for IPv4 and IPv6, are one listener. */
-static bool is_first_of_port(const struct plan *p, unsigned n)
+static bool is_first_of_port(const struct sendmail_plan *p, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
         if (p->daemons[i].port == p->daemons[n].port)
@@ -34,7 +34,7 @@ static bool is_first_of_port(const struct plan *p, unsigned n)
     return true;
 }
 
-static void put_listener(const struct plan *p, unsigned n, FILE *out)
+static void put_listener(const struct sendmail_plan *p, unsigned n, FILE *out)
 {
     const struct planned *d = &p->daemons[n];
     const char *comma = "";
@@ -58,7 +58,7 @@ static void put_listener(const struct plan *p, unsigned n, FILE *out)
             role_names[d->role]);
 }
 
-static void print_yaml(const struct plan *p, FILE *out)
+static void print_yaml(const struct sendmail_plan *p, FILE *out)
 {
     fprintf(out, "mode: %s\nlisteners:\n", mode_names[p->options->mode]);
     for (unsigned i = 0; i < p->count; i++)
@@ -71,7 +71,7 @@ static void print_yaml(const struct plan *p, FILE *out)
 /* ---- the lines of m4 -------------------------------------------------------------- */
 
 /* Mailreeve's filter first, then those that the daemon asks now. */
-static void put_filters(const struct plan *p, struct buf *b, const struct planned *d)
+static void put_filters(const struct sendmail_plan *p, struct buf *b, const struct planned *d)
 {
     const struct cf_filter *filters[CF_LIST];
     unsigned count = cf_daemon_filters(&p->cf, d->daemon, filters);
@@ -80,7 +80,7 @@ static void put_filters(const struct plan *p, struct buf *b, const struct planne
         buf_printf(b, ";%s", filters[i]->name);
 }
 
-static void put_daemon(const struct plan *p, const struct planned *d, FILE *out)
+static void put_daemon(const struct sendmail_plan *p, const struct planned *d, FILE *out)
 {
     char names[LINE_MAX_TEXT], first[LINE_MAX_TEXT], text[LINE_MAX_TEXT], letters[64];
     struct buf n = BUF(names), f = BUF(first), t = BUF(text), m = BUF(letters);
@@ -97,7 +97,7 @@ static void put_daemon(const struct plan *p, const struct planned *d, FILE *out)
 }
 
 /* Where a line belongs, before it. */
-static void put_where(const struct plan *p, const struct planned *d, FILE *out)
+static void put_where(const struct sendmail_plan *p, const struct planned *d, FILE *out)
 {
     if (d->mc_line && d->mc_line == d->mc_last_line)
         fprintf(out, "dnl # in place of line %u:\n", d->mc_line);
@@ -116,7 +116,8 @@ static void put_where(const struct plan *p, const struct planned *d, FILE *out)
 }
 
 /* Port 465, at the addresses of the port for submission that is there. */
-static void put_new_daemon(const struct plan *p, const char *family, const char *address, FILE *out)
+static void put_new_daemon(const struct sendmail_plan *p, const char *family, const char *address,
+                           FILE *out)
 {
     fprintf(out,
             "%sDAEMON_OPTIONS(`Family=%s, Name=submissions%s, Port=465, %s%s%sM=Eas, "
@@ -125,7 +126,7 @@ static void put_new_daemon(const struct plan *p, const char *family, const char 
             *address ? "Addr=" : "", address, *address ? ", " : "");
 }
 
-static void put_new_daemons(const struct plan *p, FILE *out)
+static void put_new_daemons(const struct sendmail_plan *p, FILE *out)
 {
     bool any = false;
     fprintf(out, "dnl # new: port 465, TLS from the first byte\n");
@@ -143,7 +144,7 @@ static void put_new_daemons(const struct plan *p, FILE *out)
 }
 
 /* What Sendmail does itself against passwords without TLS: with the mechanisms that are left. */
-static void put_auth(const struct plan *p, FILE *out)
+static void put_auth(const struct sendmail_plan *p, FILE *out)
 {
     const char *options = cf_value(&p->cf, "AuthOptions"), *off = enforces(p) ? "" : "dnl ";
     const char *mechanisms = cf_value(&p->cf, "AuthMechanisms");
@@ -177,7 +178,7 @@ static void put_auth(const struct plan *p, FILE *out)
                 off, challenges ? buf_cstr(&b) : "PLAIN LOGIN");
 }
 
-void plan_print_mc(const struct plan *p, FILE *out)
+void sendmail_plan_print_mc(const struct sendmail_plan *p, FILE *out)
 {
     bool all = p->count > 0 && p->has_465;
     for (unsigned i = 0; i < p->count; i++)
@@ -219,7 +220,7 @@ void plan_print_mc(const struct plan *p, FILE *out)
 
 /* ---- all of it ---------------------------------------------------------------------- */
 
-static void print_there(const struct plan *p, FILE *out)
+static void print_there(const struct sendmail_plan *p, FILE *out)
 {
     fprintf(out, "# What is there (nothing has been changed)\n\n");
     for (unsigned i = 0; i < p->count; i++) {
@@ -244,7 +245,7 @@ static void print_there(const struct plan *p, FILE *out)
     fputc('\n', out);
 }
 
-void plan_print(const struct plan *p, FILE *out)
+void sendmail_plan_print(const struct sendmail_plan *p, FILE *out)
 {
     const struct setup_sendmail *o = p->options;
     print_there(p, out);
@@ -254,7 +255,7 @@ void plan_print(const struct plan *p, FILE *out)
     fprintf(out, "\n# 2. %s%s\n\n", p->mc_path,
             p->has_mc ? ", where its DAEMON_OPTIONS are"
                       : " (it is not there: the .mc file that sendmail.cf is made from)");
-    plan_print_mc(p, out);
+    sendmail_plan_print_mc(p, out);
     fprintf(out, "\n# 3. Then, as root\n\n");
     fprintf(out, "cp -p %s %s.before-mailreeve      # before you change it\n", p->mc_path,
             p->mc_path);

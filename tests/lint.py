@@ -295,8 +295,13 @@ def man_pages_have_the_options_of_the_binary():
 
 
 @check
+def man_pages_have_the_tables_of_the_programs():
+    yield from run("python3", "docs/man/generate.py", "--check").stdout.splitlines()
+
+
+@check
 def man_pages_are_clean():
-    for f in files("docs/man/*"):
+    for f in files("docs/man/*.[1-8]"):
         done = run("mandoc", "-Tlint", "-W", "warning", str(f))
         if done.returncode:
             yield done.stdout

@@ -154,13 +154,20 @@ static int read_rule(struct reader *r, struct str text)
     return 0;
 }
 
-/* "Djname"; "D{long}value" is nothing to us. */
+/* "Djname", "DZversion"; others are nothing to us, nor what only a running Sendmail can expand. */
 static int read_macro(struct reader *r, struct str text)
 {
-    if (text.n < 2 || text.p[0] != 'j' || memchr(text.p, '$', text.n))
+    const char **to = text.n < 2         ? NULL
+                      : text.p[0] == 'j' ? &r->cf->host
+                      : text.p[0] == 'Z' ? &r->cf->version
+                                         : NULL;
+    if (!to || memchr(text.p, '$', text.n))
         return 0;
-    r->cf->host = text_string(&r->cf->arena, (struct str){text.p + 1, text.n - 1});
-    return r->cf->host ? 0 : no_memory(r);
+    *to = text_string(&r->cf->arena, (struct str){text.p + 1, text.n - 1});
+    if (*to)
+        return 0;
+    *to = "";
+    return no_memory(r);
 }
 
 static int read_class(struct reader *r, struct str text)
@@ -171,17 +178,33 @@ static int read_class(struct reader *r, struct str text)
     return 0;
 }
 
+/* "Kaccess hash -T<TMPF> /etc/mail/access" */
+static int read_map(struct reader *r, struct str text)
+{
+    struct str word = str_cut(&text, " \t"), last = {NULL, 0};
+    if (!str_eq(word, STR("access")))
+        return 0;
+    while (text.p)
+        if ((word = text_trim(str_cut(&text, " \t"))).n)
+            last = word;
+    const char *file = text_string(&r->cf->arena, last);
+    if (!file)
+        return no_memory(r);
+    r->cf->access = *file == '/' ? file : "";
+    return 0;
+}
+
 static const struct {
     char letter;
     int (*read)(struct reader *r, struct str text);
 } kinds[] = {
-    {'O', read_option}, {'X', read_filter}, {'S', read_ruleset},
-    {'R', read_rule},   {'D', read_macro},  {'C', read_class},
+    {'O', read_option}, {'X', read_filter}, {'S', read_ruleset}, {'R', read_rule},
+    {'D', read_macro},  {'C', read_class},  {'K', read_map},
 };
 
 int cf_parse(struct str text, struct cf *ret, struct err *e)
 {
-    *ret = (struct cf){.host = ""};
+    *ret = (struct cf){.host = "", .version = "", .access = ""};
     struct reader r = {.cf = ret, .e = e};
     ret->options = arena_alloc(&ret->arena, CF_OPTIONS * sizeof *ret->options);
     ret->daemons = arena_alloc(&ret->arena, CF_DAEMONS * sizeof *ret->daemons);
@@ -206,7 +229,7 @@ int cf_read(const char *path, struct cf *ret, struct err *e)
     struct arena a = {0};
     struct err why;
     struct str text;
-    *ret = (struct cf){.host = ""};
+    *ret = (struct cf){.host = "", .version = "", .access = ""};
     int failed = text_read(path, CF_TEXT_MAX, &a, &text, e);
     if (!failed && cf_parse(text, ret, &why))
         failed = err_set(e, "%s: %s", path, why.text);
@@ -217,7 +240,7 @@ int cf_read(const char *path, struct cf *ret, struct err *e)
 void cf_clear(struct cf *c)
 {
     arena_free(&c->arena);
-    *c = (struct cf){.host = ""};
+    *c = (struct cf){.host = "", .version = "", .access = ""};
 }
 
 /* ---- questions ------------------------------------------------------------------------ */

@@ -61,9 +61,12 @@ struct cf {
     struct cf_filter *filters;
     struct cf_rule *rules;
     unsigned option_count, daemon_count, filter_count, rule_count;
-    const char *host;  /* what it calls itself: Dj; "": by the machine's name */
-    unsigned trusts;   /* the line of C{TrustAuthMech}, 0: none */
-    unsigned features; /* the line of Local_srv_features, 0: none */
+    const char *host; /* what it calls itself: Dj; "": by the machine's name */
+    const char
+        *version; /* of the files it was made from: DZ, "8.17.1.9/Debian-2+deb12u2"; "": none */
+    const char *access; /* the file of the access map, "/etc/mail/access"; "": it is not asked */
+    unsigned trusts;    /* the line of C{TrustAuthMech}, 0: none */
+    unsigned features;  /* the line of Local_srv_features, 0: none */
 };
 
 /* -1 and *e: more than a maximum above, or no memory. The caller clears it in any case. */

@@ -93,7 +93,7 @@ class Mail:
         return (f"define(`_CF_DIR_', `{CF}/')define(`MAIL_SETTINGS_DIR', `{self.folder}/')dnl\n"
                 + text.replace("OSTYPE(`debian')", f"include(`{CF}/debian/autoconf.m4')dnl\nOSTYPE(`debian')"))
 
-    def doctor(self, *options, offline=True, code=None):
+    def doctor(self, *options, offline=True):
         """What the doctor finds, as JSON."""
         yaml = self.folder / "mailreeve.yaml"
         argv = [PROGRAM, "doctor", "--directory", self.folder, "--ca", self.certificate.file, "--json",

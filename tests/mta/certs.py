@@ -21,9 +21,9 @@ class Certificate:
 
 
 def make(folder, name, *options):
-    """A self-signed certificate. RSA, since clients of the time of TLS 1.0 know nothing else."""
+    """A self-signed certificate, of more than the two weeks of which doctor warns. RSA, since clients of the time of TLS 1.0 know nothing else."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "7", "-subj", f"/CN={name}",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/CN={name}",
                     *options, "-keyout", made.key, "-out", made.file], check=True, capture_output=True)
     return made
 

@@ -4,16 +4,19 @@
     test_paste_milter.py [WORD...]      only the ways with one of these words in their name
 
 The lines are those of README.md and etc/; replaced are ports, addresses and the places of sockets. Each way is run as the
-README says: first with mode audit, then changed to enforce and reloaded, then without the milter. Sendmail has Debian's
-own sendmail.mc; what a user's machine has besides (names, certificate, passwords) is in its provider.m4, as sendmail.py
+README says: first with mode audit, then changed to enforce and reloaded, then without the milter. What `mailreeve setup
+sendmail` prints is followed line by line. Sendmail has Debian's own sendmail.mc; what a user's machine has besides (names, certificate, passwords) is in its provider.m4, as sendmail.py
 has it. The ways run side by side. MAILREEVE_BUILD=build/asan tests another build.
 """
 import concurrent.futures
 import difflib
+import json
 import os
 import pathlib
 import pwd
 import re
+import shutil
+import subprocess
 import sys
 import threading
 
@@ -26,13 +29,14 @@ import sendmail
 import tap
 import tree
 from cases import IMPLICIT, LOGIN, NEEDS_AUTH, NEEDS_TLS, NO_TLS, SENT, STARTTLS
-from daemons import free_ports, wait_for
+from daemons import Trouble, free_ports, wait_for
 from listeners import Listener
 from milter import Milter
+from plugin import program
 from postfix import MAIL_OWNER, Postfix
 from rig import Rig
 from suite import run
-from test_paste import (AUTH_OFF, AUTH_ON, BOTH, INBOUND, NO_AUTH_OFFERED, POSTFIX_SAYS_NO, Row, checks, enforce,
+from test_paste import (AUTH_OFF, AUTH_ON, BOTH, INBOUND, NO_AUTH_HERE, NO_AUTH_OFFERED, POSTFIX_SAYS_NO, Row, checks, enforce,
                         leave, nothing_in_the_log, same_lines, session)
 from ways import MILTER, POSTFIX_MILTER, SENDMAIL_MILTER
 
@@ -94,21 +98,30 @@ class PastedSendmail(sendmail.Sendmail):
             (folder / empty).touch()
         (folder / "m4/provider.m4").write_text(self.provider())
         self.command(MAKEMAP, "-C", "/dev/null", "hash", folder / "access", input=ACCESS)
+        with open(STOCK) as stock:
+            text = stock.read().replace("/etc/mail/", f"{folder}/").replace("/usr/share/sendmail/cf/", f"{sendmail.CF}/")
+        text = f"define(`_CF_DIR_', `{sendmail.CF}/')define(`MAIL_SETTINGS_DIR', `{folder}/')dnl\n" + text.replace(
+            "OSTYPE(`debian')", f"include(`{sendmail.CF}/debian/autoconf.m4')dnl\nOSTYPE(`debian')")
+        text = self.put_in(text, folder, listeners, str(socket))
+        (self.folder / "sendmail.cf").write_text(self.compile(folder, text))
+
+    def compile(self, folder, text):
+        """A sendmail.mc in a folder like /etc/mail to a sendmail.cf, as make does."""
+        (folder / "sendmail.mc").write_text(text)
+        (folder / "sendmail.cf").write_text(self.command("m4", folder / "sendmail.mc"))
+        return (folder / "sendmail.cf").read_text()
+
+    def put_in(self, text, _folder, listeners, socket):
+        """The lines of mailreeve.mc in place of Debian's."""
         pasted = MC.replace(*self.modifiers)
         for listener in listeners:
             pasted, count = re.subn(rf"\bPort={listener.plays},", f"Port={listener.port}, Addr=127.0.0.1,", pasted)
             assert count == 1, f"Port={listener.plays} is there {count} times"
         assert pasted.count(f"local:{SOCKET},") == 2
-        pasted = pasted.replace(SOCKET, str(socket))
-        with open(STOCK) as stock:
-            text, count = re.subn(rf"({DEBIANS})(.*\n)({DEBIANS})", lambda found: found[2] + pasted, stock.read(),
-                                  flags=re.M)
+        pasted = pasted.replace(SOCKET, socket)
+        text, count = re.subn(rf"({DEBIANS})(.*\n)({DEBIANS})", lambda found: found[2] + pasted, text, flags=re.M)
         assert count == 1, "no DAEMON_OPTIONS of MTA-v4 and MSP-v4 in Debian's sendmail.mc"
-        text = text.replace("/etc/mail/", f"{folder}/").replace("/usr/share/sendmail/cf/", f"{sendmail.CF}/")
-        (self.folder / "debian.mc").write_text(
-            f"define(`_CF_DIR_', `{sendmail.CF}/')define(`MAIL_SETTINGS_DIR', `{folder}/')dnl\n" + text.replace(
-                "OSTYPE(`debian')", f"include(`{sendmail.CF}/debian/autoconf.m4')dnl\nOSTYPE(`debian')"))
-        (self.folder / "sendmail.cf").write_text(self.command("m4", self.folder / "debian.mc"))
+        return text
 
     def provider(self):
         """What a private Sendmail needs, as sendmail.py has written it, without what Debian's sendmail.mc has itself."""
@@ -122,6 +135,57 @@ class CarefulSendmail(PastedSendmail):
     """What the comments of mailreeve.mc say besides: no `a`, no passwords in clear text."""
     more = "".join(line + "\n" for line in re.findall(r"^dnl #   (define\(`confAUTH_.*)", MC, flags=re.M))
     modifiers = ("M=Ea,", "M=E,")
+
+
+class SetUpSendmail(PastedSendmail):
+    """Debian's sendmail.mc after `mailreeve setup sendmail --print` has been followed."""
+    tls = ""                        # what OpenSSL does by itself
+    options = ()
+
+    @classmethod
+    def print(cls, directory, *options):
+        done = subprocess.run([program("mailreeve"), "setup", "sendmail", "-c", directory, *options], text=True,
+                              capture_output=True, timeout=60)
+        if done.returncode or done.stderr:
+            raise Trouble(f"mailreeve setup ended with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def put_in(self, text, folder, listeners, socket):
+        self.compile(folder, text)
+        told = self.print(folder, "--print", *self.options)
+        assert told.count(f"local:{SOCKET},") == 2
+        text = follow(text, told.replace(SOCKET, socket))
+        self.as_told = re.sub(r" Addr=127\.0\.0\.1,", "", text)       # its comment: "remove to receive from any interface"
+        for listener, name in zip(listeners, ("smtp", "submission", "465")):
+            text, count = re.subn(rf"^(DAEMON_OPTIONS.*)\bPort={name},", rf"\1Port={listener.port},", text, flags=re.M)
+            assert count == 1, f"Port={name} is there {count} times"
+        return text
+
+
+class StrictSetUpSendmail(SetUpSendmail):
+    options = ("--enforce",)
+
+
+def follow(text, told):
+    """sendmail.mc with the lines where they say that they belong."""
+    lines, place, end = text.splitlines(keepends=True), None, []
+    first = []                      # before the first line that is replaced
+    behind = {}                     # a line's number: what stands there
+    end_block = False
+    for line in told.splitlines(keepends=True):
+        where = re.match(r"dnl # in place of line (\d+):", line)
+        end_block = end_block or line.startswith("dnl # And behind the include of sasl.m4")
+        if where:
+            place = int(where[1])
+            assert lines[place - 1].startswith("DAEMON_OPTIONS"), lines[place - 1]
+            behind[place] = []
+        (end if end_block else behind[place] if place else first).append(line)
+    assert behind, told
+    replaced = min(behind)
+    behind[replaced] = first + behind[replaced]
+    made = "".join("".join(behind.get(number, [line])) for number, line in enumerate(lines, 1))
+    assert made.count("\nMAILER_DEFINITIONS\n") == 1
+    return made.replace("\nMAILER_DEFINITIONS\n", "\n" + "".join(end) + "MAILER_DEFINITIONS\n")
 
 
 class PastedRig(paste.PastedRig):
@@ -164,11 +228,23 @@ class PastedRig(paste.PastedRig):
                        paste.BEFORE + AUTH_STILL_ON + paste.file("postfix/main.cf.milter"))
 
     def start_sendmail(self, listeners):
-        folder, text = self.workshop.folder("run"), yaml("sendmail")
+        folder, text = self.workshop.folder("run"), self.yaml()
         os.chown(folder, pwd.getpwnam(Milter.user).pw_uid, -1)
         assert text.count(f'"unix:{SOCKET}"') == 1
         self.start_milter(listeners, text.replace(SOCKET, str(folder / "milter.sock")))
         self.mta.start([each for each in listeners if each.plays != 2525], self.certificates, self.milter.socket)
+
+
+    def yaml(self):
+        """README.md's, or what `mailreeve setup sendmail` prints for Debian's sendmail.mc; there the ports have Debian's
+        names, and the first name is the one that the journal has. 2525 is what milter.py's fence asks about."""
+        if not issubclass(self.kind, SetUpSendmail):
+            return yaml("sendmail")
+        folder = self.workshop.folder("stock")
+        shutil.copy(STOCK, folder / "sendmail.mc")
+        text, = re.findall(r"^mode: audit\n(?:[^#\n].*\n)+", SetUpSendmail.print(folder), flags=re.M)
+        return text.replace("[MTA-v4]", "[smtp, MTA-v4]").replace("[MSP-v4]", "[submission, MSP-v4]").replace(
+            "milter:\n", "  - {names: [alternate], port: 2525, role: submission}\nmilter:\n")
 
 
 # ---- what is played ------------------------------------------------------------------------------------------------
@@ -204,12 +280,27 @@ CAREFUL = NO_AUTH_ON_25 + WITH_TLS + [
     Row("submission", "curl", "STARTTLS, no AUTH", SENT, NEEDS_AUTH, LATER_454, "auth-required", how=STARTTLS),
 ]
 
+SET_UP = INBOUND + WITH_TLS + [
+    Row("smtp", "curl", "STARTTLS, AUTH", SENT, NO_AUTH_HERE, SENT, "auth-on-smtp-port", how=BOTH),
+    *[row for row in SENDMAIL if row.listener != "smtp" and row not in WITH_TLS],
+]
+SET_UP_STRICTLY = NO_AUTH_ON_25 + WITH_TLS + [
+    *[row for row in SENDMAIL if "Sendmail itself refuses" in row.does],
+    Row("submission", "smtplib", "AUTH in clear is not offered", *[NO_AUTH_OFFERED] * 3, asked=False,
+        how={"detected": NO_TLS, **LOGIN}),
+]
+
 # the way: what is to be started, and what is played
 WAYS = {
     "Postfix, main.cf.milter, AUTH on 25": (Postfix, POSTFIX),
     "Debian's Sendmail, mailreeve.mc": (PastedSendmail, SENDMAIL),
     "Debian's Sendmail, without `a`, with `A p`": (CarefulSendmail, CAREFUL),
+    "Debian's Sendmail, mailreeve setup sendmail": (SetUpSendmail, SET_UP),
+    "Debian's Sendmail, mailreeve setup sendmail --enforce": (StrictSetUpSendmail, SET_UP_STRICTLY),
 }
+# what doctor has to say in the end; what it leaves without --enforce as it was is what its comments name
+FAULTS = {SetUpSendmail: ["auth-on-25 at MTA-v4", "auth-without-tls at MTA-v4", "auth-without-tls at MSP-v4"],
+          StrictSetUpSendmail: []}
 
 
 TEXTS = [
@@ -251,14 +342,35 @@ def no_complaints(rig):
     return nothing_in_the_log(rig) + re.findall(r".*(?:SYSERR|unsafe|error state).*", rig.mta.logged())
 
 
+def doctor(rig):
+    """Of the same files, with the ports that they really have, and open to others."""
+    folder = rig.workshop.folder("doctor")
+    shutil.copytree(rig.workshop.path / "etc-mail", folder, dirs_exist_ok=True)
+    rig.mta.compile(folder, rig.mta.as_told)
+    text = rig.configuration.file.read_text()
+    for listener in rig.listeners.values():
+        text = text.replace(f"port: {listener.port},", f"port: {listener.plays},")
+    (folder / "mailreeve.yaml").write_text(text)
+    done = subprocess.run([program("mailreeve"), "doctor", "--json", "--directory", folder, "--name", certs.HOST, "--ca",
+                           rig.certificates["server"].file, "sendmail"], text=True, capture_output=True, timeout=60)
+    if done.returncode not in (0, 1) or done.stderr:
+        return [f"it ended with {done.returncode}: {done.stderr}"]
+    found = json.loads(done.stdout)
+    told = [f"{fault['id']} at {fault['where'].split(', ')[1:2][0]}" for fault in found["faults"]]
+    return [f"{told}, expected {FAULTS[rig.kind]}"] * (told != FAULTS[rig.kind]) + \
+        [text for text in found["unknown"] if "TLS 1.0" not in text]       # it is not told to look at this machine
+
+
 def steps(way):
-    rows = WAYS[way][1]
+    kind, rows = WAYS[way]
     for row in rows:
         yield f"audit: {row.listener}, {row.client}: {row.does}", lambda rig, row=row: session(rig, row, False)
     yield "changed to enforce and reloaded", enforce
     for row in rows:
         yield f"enforce: {row.listener}, {row.client}: {row.does}", lambda rig, row=row: session(rig, row, True)
     yield "the MTA tells the listener's name", names_decide
+    if kind in FAULTS:
+        yield "what mailreeve doctor has to say", doctor
     yield "the MTA's log has nothing to complain about", no_complaints
     yield "the milter ends with status 0", leave
     for row in rows:

@@ -14,6 +14,8 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TREES = REPOSITORY / "build" / "mta"
+DEBS = REPOSITORY / "build" / "debs"        # of packages that tests/setup really installs, into an overlay
+INSTALLED = {"": ("postfix", "dovecot-core", "ssl-cert"), "ansible": ("ansible-core",)}      # by folder
 
 # package: where its libraries lie, then the programs that must be there and find all their libraries
 PACKAGES = {
@@ -98,7 +100,25 @@ def fetch(package):
         shutil.rmtree(unpacking, ignore_errors=True)
 
 
+def debs_are_whole(folder):
+    return all(list((DEBS / folder).glob(f"{package}_*.deb")) for package in INSTALLED[folder])
+
+
+def fetch_debs(folder):
+    """Download packages with all that they need and this machine does not have, as apt finds it."""
+    (DEBS / folder / "partial").mkdir(parents=True, exist_ok=True)
+    command(INSTALLED[folder][0], "apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "--reinstall",
+            "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30",
+            "-o", f"Dir::Cache::archives={DEBS / folder}/", "install", *INSTALLED[folder])
+
+
 def main():
+    for folder, packages in INSTALLED.items():
+        if debs_are_whole(folder):
+            print(f"{packages[0]}: to be installed into an overlay, already in {DEBS / folder}")
+        else:
+            fetch_debs(folder)
+            print(f"{packages[0]}: to be installed into an overlay, downloaded into {DEBS / folder}")
     for package in PACKAGES:
         if is_whole(package):
             print(f"{package}: already in {TREES / package}")
