@@ -14,6 +14,7 @@ static const struct {
     {"check", cmd_check, "is the configuration right, and what does it do?"},
     {"doctor", cmd_doctor, "is the MTA set up as it should be, with Mailreeve in it?"},
     {"explain", cmd_explain, "one session: every rule's outcome, and what decided"},
+    {"probe", cmd_probe, "the ports of a mail server, asked as clients do: what is wrong"},
     {"setup", cmd_setup, "plugs Mailreeve into Postfix, and takes it out again"},
     {"status", cmd_status, "what the daemons are doing"},
 };

@@ -344,7 +344,8 @@ static void judge_chain(const struct certificate *c, const char *where, const ch
     fault_detail(f, "It is of %s, issued by %s: %s.", c->subject, c->issuer, c->chain_why);
     if (c->chain == CHAIN_INCOMPLETE)
         fault_fix(f, "Put the issuer's certificate behind the server's own in the same file "
-                     "(certbot: use fullchain.pem, not cert.pem)");
+                     "(certbot: use fullchain.pem, not cert.pem); for Sendmail in the file of "
+                     "confCACERT");
     else
         fault_fix(f, "Use a certificate that clients can verify, with all its issuers behind it "
                      "in the same file");

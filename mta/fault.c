@@ -190,7 +190,7 @@ void faults_print(const struct faults *fs, FILE *out)
             if (fs->list[i].severity == (enum fault_severity)s)
                 print_one(&fs->list[i], out, colour);
     for (unsigned i = 0; i < fs->unknown_count; i++) {
-        fprintf(out, "%s", i ? "            " : "not looked at: ");
+        fprintf(out, "%s", i ? "               " : "not looked at: ");
         wrap(out, fs->unknown[i], 15);
     }
     if (fs->unknown_count)

@@ -282,16 +282,19 @@ def man_pages_have_the_options_of_the_binary():
                           "mailreeve-gate": "docs/man/mailreeve-gate.8", "mailreeve-tap": "docs/man/mailreeve-tap.8",
                           "mailreeve": "docs/man/mailreeve.1"}.items():
         text = pathlib.Path(page).read_text().replace("\\-", "-")
-        helps = [run(str(BUILD / program), "-h").stdout]
+        helps = {page: [run(str(BUILD / program), "-h").stdout]}
         if program == "mailreeve":
-            commands = re.findall(r"^  ([a-z]+) ", helps[0], re.M)
-            helps += [run(str(BUILD / program), c, "-h").stdout for c in commands]
+            commands = re.findall(r"^  ([a-z]+) ", helps[page][0], re.M)
             for c in commands:
+                own = f"docs/man/mailreeve-{c}.1"           # a command may have a page of its own
+                helps.setdefault(own if pathlib.Path(own).exists() else page, []).append(run(str(BUILD / program), c, "-h").stdout)
                 if c not in text:
                     yield f"{page} lacks {c}"
-        for option in set(re.findall(r"(?<![\w-])--?([A-Za-z][a-z-]*)\b", "\n".join(helps))):
-            if not re.search(rf"Fl -?{option}\b", text):
-                yield f"{page} lacks -{option}"
+        for where, texts in helps.items():
+            manual = pathlib.Path(where).read_text().replace("\\-", "-")
+            for option in set(re.findall(r"(?<![\w-])--?([A-Za-z][a-z-]*)\b", "\n".join(texts))):
+                if not re.search(rf"Fl -?{option}\b", manual):
+                    yield f"{where} lacks -{option}"
 
 
 @check
