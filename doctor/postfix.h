@@ -50,6 +50,8 @@ void exam_set(struct exam *x, struct fault *f, const struct pf_service *s, const
               const char *value);
 /* postconf -e 'name = value' */
 void exam_set_main(struct exam *x, struct fault *f, const char *name, const char *value);
+/* mailreeve setup postfix, of this directory */
+void exam_setup(const struct exam *x, struct fault *f);
 /* "submission/inet and submissions/inet", of the listeners whose bit is set. In the arena. */
 const char *exam_services(struct exam *x, uint64_t members);
 
