@@ -15,7 +15,7 @@ static const struct {
     {"doctor", cmd_doctor, "is the MTA set up as it should be, with Mailreeve in it?"},
     {"explain", cmd_explain, "one session: every rule's outcome, and what decided"},
     {"probe", cmd_probe, "the ports of a mail server, asked as clients do: what is wrong"},
-    {"setup", cmd_setup, "plugs Mailreeve into Postfix, and takes it out again"},
+    {"setup", cmd_setup, "plugs Mailreeve into an MTA, and takes it out again"},
     {"status", cmd_status, "what the daemons are doing"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

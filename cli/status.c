@@ -28,16 +28,9 @@ static void usage(FILE *to)
 /* "1,234,567". */
 static const char *grouped(uint64_t v, char text[32])
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%" PRIu64, v);
-    char *out = text;
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0)
-            *out++ = ',';
-        *out++ = digits[i];
-    }
-    *out = '\0';
-    return text;
+    struct buf b = {text, 0, 32, false};
+    buf_grouped(&b, v);
+    return buf_cstr(&b);
 }
 
 /* "5.8 MB". */
@@ -122,6 +115,12 @@ static void show_policy(const struct status_report *r)
     line("last reload", text);
     if (!r->reload_ok && r->running)
         line("", "the policy from before is still in force");
+}
+
+static void show_sandbox(const struct status_report *r)
+{
+    if (r->sandbox[0])
+        line("sandbox", r->sandbox);
 }
 
 static void show_journal(const struct status_report *r)
@@ -209,6 +208,7 @@ static int show_all(const char *path, bool json)
         show_headline(programs[i], &report, now_us);
         if (report.found) {
             show_policy(&report);
+            show_sandbox(&report);
             show_journal(&report);
             show_counters(&report);
         }

@@ -9,9 +9,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/now.h"
 #include "core/reply.h"
 #include "edge/log.h"
+#include "edge/notify.h"
 #include "edge/process.h"
+#include "edge/sandbox.h"
+#include "edge/sentence.h"
 #include "edge/sock.h"
 #include "gate/scribe.h"
 #include "gate/server.h"
@@ -29,7 +33,10 @@ struct gate {
     struct listening listening;
     bool listens;
     int signals;
-    uint64_t files;
+    uint64_t files, refused;
+    struct notify notify;
+    struct sandbox sandbox;
+    int64_t pulse_us, tell_us; /* monotonic: when they are due */
     struct scribe *scribe;
     struct gate_server *server;
 };
@@ -158,7 +165,40 @@ static int open_socket(struct gate *g, struct err *e)
 
 static void refused(void *context, const struct attempt *a)
 {
-    scribe_tell(context, a);
+    struct gate *g = context;
+    g->refused++;
+    scribe_tell(g->scribe, a);
+}
+
+static void tell_manager(struct gate *g, uint64_t open)
+{
+    static const struct sentence_part parts[] = {
+        {"connection", "connections", "open"}, {"AUTH refused", "AUTH refused", "refused"}, {0}};
+    const struct status_counter list[] = {{"open", open}, {"refused", g->refused}};
+    char text[NOTIFY_TEXT_MAX];
+    struct buf b = BUF(text);
+    sentence_put(&b, parts, list, sizeof list / sizeof *list);
+    b.n -= strlen(", ");
+    notify_status(&g->notify, buf_cstr(&b));
+}
+
+/* Tells the service manager what is due; in how many milliseconds something is again. */
+static int turned(void *context, uint64_t open)
+{
+    struct gate *g = context;
+    if (!g->notify.address_n)
+        return -1;
+    int64_t now_us = clock_us(CLOCK_MONOTONIC), next_us;
+    if (g->notify.pulse_us && now_us >= g->pulse_us) {
+        notify_alive(&g->notify);
+        g->pulse_us = now_us + (int64_t)g->notify.pulse_us;
+    }
+    if (now_us >= g->tell_us) {
+        tell_manager(g, open);
+        g->tell_us = now_us + STATUS_PERIOD_S * US_PER_S;
+    }
+    next_us = g->notify.pulse_us && g->pulse_us < g->tell_us ? g->pulse_us : g->tell_us;
+    return (int)((next_us - now_us + 999) / 1000);
 }
 
 /* From here on the signals wait for the loop, in every thread. */
@@ -193,6 +233,7 @@ static int set_up(struct gate *g, struct err *e)
                        (unsigned long long)g->files, 2 * GATE_DESCRIPTORS + 1);
     if (open_socket(g, e) != 0 || catch_signals(g, e) != 0)
         return -1;
+    g->note.sandbox = g->sandbox;
     g->scribe = scribe_new(&g->note);
     if (geteuid() == 0)
         scribe_open_now(g->scribe, g->uid, g->gid);
@@ -204,10 +245,19 @@ static int set_up(struct gate *g, struct err *e)
         .max_open = g->files - GATE_DESCRIPTORS,
         .text = g->text,
         .refused = refused,
-        .context = g->scribe,
+        .turned = turned,
+        .context = g,
     };
     g->server = gate_server_new(&o, e);
     return g->server ? 0 : -1;
+}
+
+/* The thread of the scribe has a sandbox of its own: it is there already. */
+static void shut_in(struct gate *g)
+{
+    struct sandbox_places places = {.journal = -1};
+    places.removed_count = sock_files(&g->listening, 1, places.removed);
+    sandbox_enter(&g->sandbox, SANDBOX_GATE, &places);
 }
 
 static void start_scribe(struct gate *g)
@@ -231,19 +281,23 @@ int main(int argc, char **argv)
         return EX_NOUSER;
     }
     code = EX_OK;
+    notify_open(&g.notify);
+    sandbox_begin(&g.sandbox);
     if (set_up(&g, &e) != 0) {
         log_fatal("not started: %s", e.text);
         code = EX_UNAVAILABLE;
     } else {
         start_scribe(&g);
+        shut_in(&g);
         log_info("ready");
-        sock_notify("READY=1");
+        notify_ready(&g.notify);
         gate_server_run(g.server);
-        sock_notify("STOPPING=1");
+        notify_stopping(&g.notify);
     }
     gate_server_free(g.server);
     if (g.listens)
         sock_close_all(&g.listening, 1);
+    notify_close(&g.notify);
     bool ended = scribe_stop(g.scribe);
     if (code == EX_OK)
         log_info("stopped");

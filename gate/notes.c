@@ -33,6 +33,7 @@ int notes_open(struct notes *n, const struct scribe_options *options)
                      .min_free = MIN_FREE_PERCENT,
                      .min_free_is_percent = true},
         .may = {USER_HASH, options->address},
+        .sandbox = options->sandbox,
     };
     struct buf path = BUF(n->settings.path);
     buf_cstring(&path, options->journal);
@@ -87,11 +88,26 @@ void notes_try_journal(struct notes *n, uid_t owner, gid_t group, const struct n
         complain(n, e.text, now);
 }
 
+/* Before the journal's thread is there. Whoever has yet to read the secret cannot be shut in. */
+static void shut_in(struct notes *n)
+{
+    const struct sandbox_places places = {.journal = journal_directory(n->journal)};
+    bool late = n->sandbox.landlock && !n->privacy;
+    if (late)
+        log_warn("sandbox of the journal: none until the next start, since its secret is missing");
+    else
+        sandbox_enter(&n->sandbox, SANDBOX_GATE_SCRIBE, &places);
+    status_set_sandbox(n->status, late ? "landlock, but not for the journal: it had no secret"
+                                       : n->sandbox.told);
+}
+
 /* Its own lines begin when its thread runs, after privileges are dropped. */
 static void begin_journal(struct notes *n, const struct now *now)
 {
     struct err e = {"memory is short"};
     n->status = status_open(n->journal, n->program, MAILREEVE_VERSION, now);
+    if (n->status)
+        shut_in(n);
     if (!n->status || journal_start(n->journal, &e) != 0) {
         status_free(n->status);
         journal_free(n->journal);

@@ -26,6 +26,7 @@ struct notes {
     struct privacy *privacy; /* NULL: no secret */
     struct status *status;   /* NULL: the journal is not running */
     struct log_limits *limits;
+    struct sandbox sandbox;    /* entered when the journal begins */
     int64_t retry_us, said_us; /* monotonic: when to open again, when that was last complained of */
     uint64_t refused, without_tls, without_user, not_journaled, dropped;
 };

@@ -7,6 +7,9 @@
  * on, without the user. A queue that is full, because that thread hangs, loses refusals; they are
  * counted and told.
  *
+ * Its thread enters a sandbox of its own as soon as the journal and its secret are open, and not
+ * before: until then it has to be able to open them.
+ *
  * Thread use: the loop thread calls everything here. The queue holds user names; they are
  * wiped as soon as they are hashed.
  */
@@ -17,6 +20,7 @@
 
 #include "core/err.h"
 #include "config/config.h"
+#include "edge/sandbox.h"
 #include "gate/dialogue.h"
 
 enum { SCRIBE_RETRY_S = 10, SCRIBE_QUEUE = 1024 };
@@ -25,6 +29,7 @@ struct scribe_options {
     const char *program; /* outlives the scribe */
     const char *journal; /* the journal's path; "": none */
     enum address_privacy address;
+    struct sandbox sandbox; /* begun; the scribe's own from then on */
 };
 
 struct scribe;

@@ -322,8 +322,11 @@ void gate_server_run(struct gate_server *s)
 {
     struct epoll_event events[EVENTS];
     while (!s->stop) {
+        int wait_ms = s->o.turned(s->o.context, s->open);
         /* While nobody is accepted: what the system lacked may be there again. */
-        int n = epoll_wait(s->epoll, events, EVENTS, s->paused ? PAUSE_MS : -1);
+        if (s->paused && (wait_ms < 0 || wait_ms > PAUSE_MS))
+            wait_ms = PAUSE_MS;
+        int n = epoll_wait(s->epoll, events, EVENTS, wait_ms);
         for (int i = 0; i < n; i++)
             turn(s, &events[i]);
         if (n == 0 && s->open < s->o.max_open)

@@ -29,6 +29,9 @@ struct gate_server_options {
     struct str text;   /* the reason, GATE_TEXT_MAX bytes at most, printable ASCII */
     /* Called when an answer is on its way. */
     void (*refused)(void *context, const struct attempt *a);
+    /* Called between two turns of the loop, with the connections there are; in how many
+     * milliseconds it is to be called again at the latest, -1: whenever there is a turn. */
+    int (*turned)(void *context, uint64_t open);
     void *context;
 };
 

@@ -38,7 +38,7 @@ static int branch(struct life *l)
 {
     static char writer[sizeof PROGRAM + 4] = PROGRAM;
     struct milter *m = milter_of(l);
-    int ended = processes_branch(&l->daemon, settings(l)->listen_count, &m->which);
+    int ended = processes_branch(l, settings(l)->listen_count, &m->which);
     if (ended < 0 && m->which > 0)
         snprintf(writer, sizeof writer, PROGRAM "-%u", (m->which + 1) % 100);
     l->writer = writer;
@@ -122,7 +122,7 @@ static int begin(struct life *l, struct err *e)
         return err_set(e, "no thread for libmilter: %s", strerror(failed));
     pthread_detach(thread);
     log_info("listening on %s", m->filter.socket.name);
-    processes_ready();
+    processes_bind();
     return 0;
 }
 
@@ -156,19 +156,35 @@ static void stop(struct life *l)
     pthread_mutex_unlock(&l->lock);
 }
 
+static unsigned removes(struct life *l, const char **ret)
+{
+    const struct milter *m = milter_of(l);
+    return m->opened ? sock_files(&m->filter.socket, 1, ret) : 0;
+}
+
 static void end(struct life *l)
 {
-    struct milter *m = milter_of(l);
-    if (m->opened && settings(l)->listen[m->which].is_unix)
-        unlink(settings(l)->listen[m->which].path);
+    const char *file; /* not the configuration's: that may be another by now */
+    if (removes(l, &file))
+        unlink(file);
 }
 
 int main(int argc, char **argv)
 {
+    static const struct sentence_part sentence[] = {
+        {"connection", "connections", "connections-open"},
+        {"mail", "mails", "mails"},
+        {"refused", "refused", "*-rejected"},
+        {"put off", "put off", "*-deferred"},
+        {0},
+    };
     static const struct life_of of = {
         .threads = true,
+        .sandbox = SANDBOX_MILTER,
+        .sentence = sentence,
         .branch = branch,
         .open = open_socket,
+        .removes = removes,
         .begin = begin,
         .count = count,
         .stop = stop,

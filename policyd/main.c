@@ -66,6 +66,11 @@ static size_t count(struct life *l, struct status_counter *list, size_t room)
     return n <= room ? n : 0;
 }
 
+static unsigned removes(struct life *l, const char **ret)
+{
+    return sock_files(policyd_of(l)->sockets, policyd_of(l)->socket_count, ret);
+}
+
 static void end(struct life *l)
 {
     struct policyd *d = policyd_of(l);
@@ -76,8 +81,18 @@ static void end(struct life *l)
 
 int main(int argc, char **argv)
 {
+    static const struct sentence_part sentence[] = {
+        {"connection", "connections", "connections-open"},
+        {"request", "requests", "requests"},
+        {"refused", "refused", "*-rejected"},
+        {"put off", "put off", "*-deferred"},
+        {0},
+    };
     static const struct life_of of = {
+        .sandbox = SANDBOX_POLICYD,
+        .sentence = sentence,
         .open = open_sockets,
+        .removes = removes,
         .begin = begin,
         .count = count,
         .end = end,

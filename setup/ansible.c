@@ -35,7 +35,7 @@ static void field(FILE *out, const char *name, const char *text)
 
 static void task(FILE *out, const char *what, const char *detail, const char *module)
 {
-    char name[400];
+    char name[700];
     snprintf(name, sizeof name, "Mailreeve: %s%s%s", what, *detail ? " " : "", detail);
     fprintf(out, "\n- name: ");
     quoted(out, str_of(name));

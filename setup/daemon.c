@@ -119,6 +119,41 @@ void systemctl(struct setup *s, const char *verb, const char *unit, const char *
     systemctl_code(s, verb, unit, more, NULL);
 }
 
+static const char *journal_of(const struct setup *s)
+{
+    return s->wanted ? s->wanted->journal.path : "";
+}
+
+/* Has it read mailreeve.yaml again, and waits until it has said how that went. */
+static int reload(struct setup *s, const struct daemon_site *d, struct err *e)
+{
+    static struct status_report before, after;
+    int64_t end_us = clock_us(CLOCK_MONOTONIC) + RELOAD_S * US_PER_S;
+    if (status_read(journal_of(s), d->program, &before, e) < 0)
+        return -1;
+    if (!before.running || before.pid <= 0)
+        return err_set(e, "%s answers, but its process is not found below %s", d->program,
+                       *journal_of(s) ? journal_of(s) : "a journal (there is none)");
+    if (*before.config && strcmp(before.config, s->o->yaml) != 0)
+        return err_set(e, "%s runs with %s; run setup with --config %s", d->program, before.config,
+                       before.config);
+    if (has_systemd() ? systemctl_code(s, "reload", d->program, NULL, NULL) != 0
+                      : kill((pid_t)before.pid, d->reload) < 0)
+        return err_set(e, "%s (pid %ld): %s", d->program, before.pid, strerror(errno));
+    while (clock_us(CLOCK_MONOTONIC) < end_us) {
+        if (status_read(journal_of(s), d->program, &after, e) == 0 && after.running &&
+            after.reloads + !after.reload_ok > before.reloads + !before.reload_ok)
+            return 0;
+        if (after.running && strcmp(after.reload_at, before.reload_at) != 0)
+            return after.reload_ok ? 0
+                                   : err_set(e, "%s does not take mailreeve.yaml: %.300s",
+                                             d->program, after.reload_why);
+        poll(NULL, 0, 50);
+    }
+    return err_set(e, "%s (pid %ld) was told to read mailreeve.yaml and has not, in %d s",
+                   d->program, before.pid, RELOAD_S);
+}
+
 static int bring_with_systemd(struct setup *s, int which, struct err *e)
 {
     const struct daemon_site *d = &daemons[which];
@@ -137,12 +172,12 @@ static int bring_with_systemd(struct setup *s, int which, struct err *e)
             return -1;
     }
     s->started[which] = !active;
-    int code = enabled && active ? systemctl_code(s, "reload-or-restart", d->program, NULL, &said)
-                                 : systemctl_code(s, "enable", d->program, "--now", &said);
-    if (code == 0 && active && !enabled)
-        code = systemctl_code(s, "reload-or-restart", d->program, NULL, &said);
-    if (code)
-        return err_set(e, "systemctl cannot start %s: %.300s", d->program, said.p);
+    if (!enabled || !active) {
+        if (systemctl_code(s, "enable", d->program, "--now", &said) != 0)
+            return err_set(e, "systemctl cannot start %s: %.300s", d->program, said.p);
+    }
+    if (active && reload(s, d, e) < 0)
+        return -1;
     if (active && !answers_within(s, d, 2, why)) /* a reload opens no new socket */
         systemctl(s, "restart", d->program, NULL);
     return answers_within(s, d, START_S, why)
@@ -151,40 +186,6 @@ static int bring_with_systemd(struct setup *s, int which, struct err *e)
 }
 
 /* ---- without systemd ------------------------------------------------------------------------ */
-
-static const char *journal_of(const struct setup *s)
-{
-    return s->wanted ? s->wanted->journal.path : "";
-}
-
-/* Signals it and waits until it has said how the reload went. */
-static int reload(struct setup *s, const struct daemon_site *d, struct err *e)
-{
-    static struct status_report before, after;
-    int64_t end_us = clock_us(CLOCK_MONOTONIC) + RELOAD_S * US_PER_S;
-    if (status_read(journal_of(s), d->program, &before, e) < 0)
-        return -1;
-    if (!before.running || before.pid <= 0)
-        return err_set(e, "%s answers, but its process is not found below %s", d->program,
-                       *journal_of(s) ? journal_of(s) : "a journal (there is none)");
-    if (*before.config && strcmp(before.config, s->o->yaml) != 0)
-        return err_set(e, "%s runs with %s; run setup with --config %s", d->program, before.config,
-                       before.config);
-    if (kill((pid_t)before.pid, d->reload) < 0)
-        return err_set(e, "%s (pid %ld): %s", d->program, before.pid, strerror(errno));
-    while (clock_us(CLOCK_MONOTONIC) < end_us) {
-        if (status_read(journal_of(s), d->program, &after, e) == 0 && after.running &&
-            after.reloads + !after.reload_ok > before.reloads + !before.reload_ok)
-            return 0;
-        if (after.running && strcmp(after.reload_at, before.reload_at) != 0)
-            return after.reload_ok ? 0
-                                   : err_set(e, "%s does not take mailreeve.yaml: %.300s",
-                                             d->program, after.reload_why);
-        poll(NULL, 0, 50);
-    }
-    return err_set(e, "%s (pid %ld) was told to read mailreeve.yaml and has not, in %d s",
-                   d->program, before.pid, RELOAD_S);
-}
 
 /* 0; -1 and *e; 1: it has to be started by whoever supervises it. */
 static int bring_alone(struct setup *s, const struct daemon_site *d, struct err *e)
@@ -257,9 +258,7 @@ void daemons_take_back(struct setup *s)
             ours |= strcmp(s->store.manifest.units[k], d->program) == 0;
         if (has_systemd() && ours)
             systemctl(s, "disable", d->program, "--now");
-        else if (has_systemd() && systemctl_code(s, "is-active", d->program, "--quiet", NULL) == 0)
-            systemctl(s, "reload-or-restart", d->program, NULL);
-        else if (!has_systemd() && *journal_of(s) && access(s->o->yaml, F_OK) == 0)
+        else if (*journal_of(s) && access(s->o->yaml, F_OK) == 0)
             reload(s, d, &e); /* not running: nothing to reload */
     }
 }

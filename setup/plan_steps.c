@@ -201,12 +201,14 @@ static const char *const options[STEP_KINDS] = {
 
 static const char *operand(struct plan *p, const struct step *s)
 {
+    const char *service = s->service ? s->service : "", *name = s->name ? s->name : "";
+    const char *value = s->value ? s->value : "";
     switch (s->kind) {
-    case STEP_MAIN: return plan_text(p, "%s = %s", s->name, s->value);
-    case STEP_SERVICE: return plan_text(p, "%s=%s", s->service, s->value);
-    case STEP_OPTION: return plan_text(p, "%s/%s=%s", s->service, s->name, s->value);
-    case STEP_OPTION_OUT: return plan_text(p, "%s/%s", s->service, s->name);
-    default: return s->name;
+    case STEP_MAIN: return plan_text(p, "%s = %s", name, value);
+    case STEP_SERVICE: return plan_text(p, "%s=%s", service, value);
+    case STEP_OPTION: return plan_text(p, "%s/%s=%s", service, name, value);
+    case STEP_OPTION_OUT: return plan_text(p, "%s/%s", service, name);
+    default: return name;
     }
 }
 

@@ -235,7 +235,15 @@ static int read_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    static const struct sentence_part sentence[] = {
+        {"connection open", "connections open", "connections-open"},
+        {"looked at", "looked at", "connections"},
+        {"packet lost", "packets lost", "packets-dropped"},
+        {0},
+    };
     static const struct life_of of = {
+        .sandbox = SANDBOX_TAP,
+        .sentence = sentence,
         .open = open_capture,
         .settle = settle,
         .begin = begin,

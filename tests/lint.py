@@ -299,8 +299,8 @@ def man_pages_have_the_options_of_the_binary():
         if program == "mailreeve":
             commands = re.findall(r"^  ([a-z]+) ", helps[page][0], re.M)
             for c in commands:
-                own = f"docs/man/mailreeve-{c}.1"           # a command may have a page of its own
-                helps.setdefault(own if pathlib.Path(own).exists() else page, []).append(run(str(BUILD / program), c, "-h").stdout)
+                own = next(map(str, pathlib.Path("docs/man").glob(f"mailreeve-{c}.[18]")), page)     # a command may have its own
+                helps.setdefault(own, []).append(run(str(BUILD / program), c, "-h").stdout)
                 if c not in text:
                     yield f"{page} lacks {c}"
         for where, texts in helps.items():

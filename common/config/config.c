@@ -12,11 +12,19 @@
 #include "config/config_internal.h"
 #include "core/now.h"
 
+const char *why_unreadable(const char *path, int error)
+{
+    if (error != EACCES || !path || access(path, R_OK) != 0)
+        return strerror(error);
+    return "forbidden by the sandbox that this process has been in since its start; restart it, "
+           "or else look at AppArmor or SELinux";
+}
+
 static void file_problem(struct problems *ps, const char *name, const char *what, int error)
 {
     struct source at = {.file = name};
     if (error)
-        problem_add(ps, SEVERITY_ERROR, &at, 0, 0, 0, "%s: %s", what, strerror(error));
+        problem_add(ps, SEVERITY_ERROR, &at, 0, 0, 0, "%s: %s", what, why_unreadable(name, error));
     else
         problem_add(ps, SEVERITY_ERROR, &at, 0, 0, 0, "%s", what);
 }
@@ -158,6 +166,11 @@ struct config *config_load(const char *path, struct problems *problems)
         close(fd);
     free(text);
     return c;
+}
+
+const char *config_exceptions_path(const struct config *c)
+{
+    return c->details->exceptions_path;
 }
 
 void config_free(struct config *c)

@@ -120,6 +120,9 @@ struct config *config_parse_at(struct str text, const char *name, const struct n
  */
 void config_print(struct buf *b, const struct config *c);
 
+/* Where its exceptions file is; NULL: it has none. */
+const char *config_exceptions_path(const struct config *c);
+
 void config_free(struct config *c);
 
 #endif

@@ -290,6 +290,7 @@ void read_exceptions_file(struct reader *r, const struct value *option)
     struct stat st;
     /* Never waits for the other end of a pipe, never reads what has no end. */
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    r->config->details->exceptions_path = path;
     if (!path)
         errno = ENAMETOOLONG;
     if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -303,7 +304,7 @@ void read_exceptions_file(struct reader *r, const struct value *option)
     if (fd < 0 || feed_file(r, &x, fd) < 0)
         problem_help(problem_at(r, SEVERITY_ERROR, option->node,
                                 "exceptions_file: %s cannot be read: %s",
-                                quote_of(option->text).text, strerror(errno)),
+                                quote_of(option->text).text, why_unreadable(path, errno)),
                      "a relative path starts at the directory of the configuration file");
     else
         exceptions_end(&x);

@@ -85,8 +85,15 @@ struct config_details {
     struct text_list *certificates;
     struct exception_list *exceptions; /* of the configuration file itself */
     const char *exceptions_file;       /* as written; "": none */
+    const char *exceptions_path;       /* where that is; NULL: none */
     struct exception_counts counts;
 };
+
+/*
+ * What is said of a file that open(2) did not open. Owner and mode may allow what a sandbox
+ * (edge/sandbox.h) or a security module forbids; access(2) is asked only about the former.
+ */
+const char *why_unreadable(const char *path, int error);
 
 struct reader {
     struct problems *problems;

@@ -40,6 +40,19 @@ void buf_u64(struct buf *b, uint64_t v)
     buf_put(b, digits + i, sizeof digits - i);
 }
 
+void buf_grouped(struct buf *b, uint64_t v)
+{
+    char digits[26];
+    size_t i = sizeof digits, n = 0;
+    do {
+        if (n && n % 3 == 0)
+            digits[--i] = ',';
+        digits[--i] = (char)('0' + v % 10);
+        n++;
+    } while (v /= 10);
+    buf_put(b, digits + i, sizeof digits - i);
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     if (b->full)

@@ -23,6 +23,7 @@ void buf_str(struct buf *b, struct str s);
 void buf_cstring(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t v);
+void buf_grouped(struct buf *b, uint64_t v); /* 1,234,567 */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The text with a NUL behind it; the last byte gives way if there is no room. */

@@ -8,7 +8,6 @@
 #include "core/now.h"
 #include "edge/log.h"
 #include "edge/process.h"
-#include "edge/sock.h"
 
 enum { TICK_S = 1, DRAIN_MS = 5000 };
 
@@ -36,6 +35,21 @@ static void tell_policy(struct life *l)
     log_info("policy %s: %s", p->digest, buf_cstr(&b));
 }
 
+static void tell_manager(struct life *l, const struct now *now, const struct status_counter *list,
+                         size_t n)
+{
+    static const struct sentence_part listeners[] = {{"listener", "listeners", "listeners"}, {0}};
+    const struct status_counter known = {"listeners", l->policy->listener_count};
+    struct journal_state state;
+    char text[NOTIFY_TEXT_MAX];
+    struct buf b = BUF(text);
+    journal_get_state(l->recorder.journal, now, &state);
+    sentence_put(&b, listeners, &known, 1);
+    sentence_put(&b, l->of->sentence, list, n);
+    sentence_put_journal(&b, &state);
+    notify_status(&l->notify, buf_cstr(&b));
+}
+
 static void publish(struct life *l, const struct now *now, bool force)
 {
     struct status_counter list[STATUS_COUNTERS_MAX];
@@ -44,6 +58,7 @@ static void publish(struct life *l, const struct now *now, bool force)
     for (int f = 0; f < FAILURE_COUNT && n < STATUS_COUNTERS_MAX; f++)
         list[n++] = (struct status_counter){failure_name(f), l->failures.count[f]};
     status_publish(l->status, now, list, n, force);
+    tell_manager(l, now, list, n);
 }
 
 static void watch_journal(struct life *l, const struct now *now)
@@ -74,6 +89,18 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     unlock(l);
 }
 
+/* A sign of life: the loop turns, and whoever has the lock gives it back. A disk has no part in
+ * either. */
+static void on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+    struct life *l = arg;
+    (void)fd;
+    (void)what;
+    lock(l);
+    unlock(l);
+    notify_alive(&l->notify);
+}
+
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
     struct life *l = arg;
@@ -87,7 +114,7 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
     struct life *l = arg;
     (void)fd;
     (void)what;
-    sock_notify("RELOADING=1");
+    notify_reloading(&l->notify);
     daemon_reload_begin(&l->daemon);
 }
 
@@ -121,10 +148,23 @@ static void on_reloaded(evutil_socket_t fd, short what, void *arg)
     unlock(l);
     if (ok)
         daemon_release(old);
-    sock_notify("READY=1");
+    notify_ready(&l->notify);
 }
 
 /* ---- life ---------------------------------------------------------------- */
+
+/* Before there is a second thread, and with all open that is not opened again. */
+static void give_up_the_rest(struct life *l)
+{
+    struct sandbox_places places = {
+        .read = {l->daemon.config_path, config_exceptions_path(l->daemon.config)},
+        .journal = journal_directory(l->recorder.journal),
+    };
+    if (l->of->removes)
+        places.removed_count = l->of->removes(l, places.removed);
+    sandbox_enter(&l->sandbox, l->of->sandbox, &places);
+    status_set_sandbox(l->status, l->sandbox.told);
+}
 
 /* Everything that needs a right we give up, then the user, then the rest. */
 static int set_up(struct life *l, struct err *e)
@@ -142,14 +182,15 @@ static int set_up(struct life *l, struct err *e)
     l->status = status_open(l->recorder.journal, l->writer, MAILREEVE_VERSION, &now);
     if (!l->status)
         return err_set(e, "memory is short");
-    if (journal_start(l->recorder.journal, e) != 0 || !(l->ciphers = ciphers_new(e)))
+    if (!(l->ciphers = ciphers_new(e)))
         return -1;
     l->policy = d->config->policy;
     l->files = process_limits();
     if (l->files <= 2 * LIFE_DESCRIPTORS)
         return err_set(e, "the limit of open files is %llu; at least %d are needed",
                        (unsigned long long)l->files, 2 * LIFE_DESCRIPTORS + 1);
-    return 0;
+    give_up_the_rest(l);
+    return journal_start(l->recorder.journal, e);
 }
 
 static int set_up_loop(struct life *l, struct err *e)
@@ -167,21 +208,24 @@ static int set_up_loop(struct life *l, struct err *e)
     const struct {
         int fd_or_signal, what;
         event_callback_fn call;
+        int64_t every_us;
     } wanted[] = {
         {SIGTERM, EV_SIGNAL, on_stop},
         {SIGINT, EV_SIGNAL, on_stop},
         {SIGHUP, EV_SIGNAL, l->daemon.reload_signal == SIGHUP ? on_reload : on_stop},
         {SIGUSR1, EV_SIGNAL, l->daemon.reload_signal == SIGUSR1 ? on_reload : NULL},
         {l->daemon.done_fd, EV_READ, on_reloaded},
-        {-1, 0, on_tick},
+        {-1, 0, on_tick, TICK_S * US_PER_S},
+        {-1, 0, l->notify.pulse_us ? on_pulse : NULL, (int64_t)l->notify.pulse_us},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         if (!wanted[i].call)
             continue;
         l->events[i] = event_new(l->base, wanted[i].fd_or_signal,
                                  (short)(wanted[i].what | EV_PERSIST), wanted[i].call, l);
-        struct timeval tick = {.tv_sec = TICK_S};
-        if (!l->events[i] || event_add(l->events[i], wanted[i].what ? NULL : &tick) != 0)
+        struct timeval every = {.tv_sec = wanted[i].every_us / US_PER_S,
+                                .tv_usec = wanted[i].every_us % US_PER_S};
+        if (!l->events[i] || event_add(l->events[i], wanted[i].every_us ? &every : NULL) != 0)
             return err_set(e, "memory is short");
     }
     return 0;
@@ -205,11 +249,11 @@ static void serve(struct life *l)
 {
     struct now now;
     log_info("ready");
-    sock_notify("READY=1");
+    notify_ready(&l->notify);
 
     event_base_dispatch(l->base);
 
-    sock_notify("STOPPING=1");
+    notify_stopping(&l->notify);
     if (l->of->stop)
         l->of->stop(l);
     now = clock_now();
@@ -241,6 +285,7 @@ static void tear_down(struct life *l)
     status_free(l->status);
     recorder_free(&l->recorder);
     daemon_end(&l->daemon);
+    notify_close(&l->notify);
 }
 
 int life_run(struct life *l, int argc, char **argv)
@@ -249,7 +294,10 @@ int life_run(struct life *l, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);                 /* a reader of our log may go away */
     signal(l->daemon.reload_signal, SIG_IGN); /* until there is something to reload */
     pthread_mutex_init(&l->lock, NULL);
+    notify_open(&l->notify);
     l->ended = daemon_begin(&l->daemon, argc, argv);
+    if (l->ended < 0)
+        sandbox_begin(&l->sandbox);
     if (l->ended < 0 && l->of->branch)
         l->ended = l->of->branch(l);
     if (l->ended < 0) {

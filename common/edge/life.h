@@ -14,7 +14,10 @@
 
 #include "edge/daemon.h"
 #include "edge/failure.h"
+#include "edge/notify.h"
 #include "edge/record.h"
+#include "edge/sandbox.h"
+#include "edge/sentence.h"
 #include "edge/tls.h"
 
 struct event_base;
@@ -25,8 +28,11 @@ struct life_of {
     /* It answers on other threads, which may go on until the process ends: what they use
      * without the lock is then not freed. */
     bool threads;
-    /* The configuration is read: may go on as several processes. The exit code if this
-     * one is not to go on, else -1. May be NULL. */
+    enum sandbox_role sandbox; /* what is left to it once it begins */
+    /* What `systemctl status` shows of its numbers; ends with an empty one. */
+    const struct sentence_part *sentence;
+    /* The configuration is read, `notify` and `sandbox` are there: may go on as several
+     * processes. The exit code if this one is not to go on, else -1. May be NULL. */
     int (*branch)(struct life *l);
     /* Opens what needs the rights we were started with: sockets. */
     int (*open)(struct life *l, struct err *e);
@@ -36,6 +42,9 @@ struct life_of {
     /* Begins to answer, as the user we run as, with everything below in place. Called with
      * the lock, so that answers on other threads come after the first line. */
     int (*begin)(struct life *l, struct err *e);
+    /* The files of sockets that end() will remove, into `ret` (SOCKETS_MAX of them); how many.
+     * May be NULL. */
+    unsigned (*removes)(struct life *l, const char **ret);
     /* A configuration was read again and is in force. Called with the lock. May be NULL. */
     void (*reloaded)(struct life *l);
     /* Its own numbers, into `list`; how many. Called with the lock. */
@@ -52,13 +61,15 @@ struct life {
     const char *writer; /* the journal's name for us; NULL: daemon.program */
 
     struct event_base *base;
-    struct event *events[6];
+    struct event *events[7];
     uint64_t files; /* how many descriptors we may have */
     pthread_mutex_t lock;
     struct policy *policy; /* the one in force; the configuration holds the reference */
     struct recorder recorder;
     struct status *status;
     struct ciphers *ciphers;
+    struct notify notify;
+    struct sandbox sandbox;
     struct failures failures;
     int ended; /* the exit code; a program that gives up by itself sets it and raises SIGTERM */
 };

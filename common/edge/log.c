@@ -171,6 +171,7 @@ static void open_log(const char *program, bool to_syslog, const char *path)
         the_log.address.sun_family = AF_UNIX;
         snprintf(the_log.address.sun_path, sizeof the_log.address.sun_path, "%s", path);
         connect_syslog(); /* now: later the program may be in a chroot */
+        tzset();          /* its times need a file: now, before the sandbox */
     }
     pthread_mutex_unlock(&the_log.lock);
 }

@@ -199,28 +199,26 @@ int sock_from_systemd(struct listening *ret, struct err *e)
     return (int)n;
 }
 
+/* NULL: none that is ours. */
+static const char *file_of(const struct listening *l)
+{
+    return strncmp(l->name, "unix:", 5) == 0 ? l->name + 5 : NULL;
+}
+
+unsigned sock_files(const struct listening *list, int count, const char **ret)
+{
+    unsigned n = 0;
+    for (int i = 0; i < count; i++)
+        if (file_of(&list[i]))
+            ret[n++] = file_of(&list[i]);
+    return n;
+}
+
 void sock_close_all(struct listening *list, int count)
 {
     for (int i = 0; i < count; i++) {
         close(list[i].fd);
-        if (strncmp(list[i].name, "unix:", 5) == 0)
-            unlink(list[i].name + 5);
+        if (file_of(&list[i]))
+            unlink(file_of(&list[i]));
     }
-}
-
-void sock_notify(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un un;
-    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof un.sun_path)
-        return;
-    unix_address(&un, path);
-    if (path[0] == '@')
-        un.sun_path[0] = '\0'; /* the abstract namespace */
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (void *)&un, len);
-    close(fd);
 }

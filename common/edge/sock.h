@@ -43,10 +43,10 @@ int sock_settle(const struct program_settings *settings, unsigned which, uid_t o
  */
 int sock_from_systemd(struct listening *ret, struct err *e);
 
+/* The files that sock_close_all() will remove, into `ret` (one for each at most); how many. */
+unsigned sock_files(const struct listening *list, int count, const char **ret);
+
 /* Closes them and removes the files of unix sockets made by sock_listen_all(). */
 void sock_close_all(struct listening *list, int count);
-
-/* Tells systemd (sd_notify(3)), if it listens: "READY=1", "RELOADING=1", ... */
-void sock_notify(const char *state);
 
 #endif

@@ -171,6 +171,11 @@ void journal_write_out(struct journal *j)
     }
 }
 
+int journal_directory(const struct journal *j)
+{
+    return j && j->on && !j->out ? j->segments.dir : -1;
+}
+
 /* ---- ending ------------------------------------------------------------- */
 
 uint64_t journal_stop(struct journal *j, int limit_ms)

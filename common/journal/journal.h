@@ -66,6 +66,10 @@ int journal_start(struct journal *j, struct err *err);
  */
 int journal_reconfigure(struct journal *j, const struct journal_settings *s, struct err *err);
 
+/* The descriptor of <path>/<program>/, the journal's own; -1: it has none. All that the writer
+ * opens from journal_start() on is in there. */
+int journal_directory(const struct journal *j);
+
 /*
  * Ends it: writes what is in the ring, syncs the segment to disk, waits for
  * that at most `limit_ms`. Returns how many lines could not be written (0: all

@@ -19,7 +19,7 @@ struct status {
     struct journal *journal;
     const char *program, *version;
     int64_t started_us; /* wall clock */
-    char file[256], digest[64], mode[512];
+    char file[256], digest[64], mode[512], sandbox[160];
     uint64_t reloads;
     bool reload_ok;
     int64_t reload_us; /* wall clock */
@@ -97,6 +97,11 @@ void status_set_policy(struct status *st, const char *file, const char *digest, 
     snprintf(st->mode, sizeof st->mode, "%s", mode);
 }
 
+void status_set_sandbox(struct status *st, const char *told)
+{
+    snprintf(st->sandbox, sizeof st->sandbox, "%s", told);
+}
+
 void status_set_reload(struct status *st, bool ok, const char *why, const struct now *now)
 {
     st->reloads++;
@@ -171,6 +176,7 @@ static void put_all(struct buf *b, const struct status *st, const struct now *no
     text(b, "config", st->file);
     text(b, "policy", st->digest);
     text(b, "mode", st->mode);
+    text(b, "sandbox", st->sandbox);
     number(b, "reloads", st->reloads);
     if (st->reloads) {
         truth(b, "reload_ok", st->reload_ok);

@@ -43,6 +43,9 @@ void status_free(struct status *st);
  * such as "enforce (submission, submissions), audit (smtp)". */
 void status_set_policy(struct status *st, const char *file, const char *digest, const char *mode);
 
+/* What edge/sandbox.h tells; copied. */
+void status_set_sandbox(struct status *st, const char *told);
+
 /* A reload was tried. `why` if it failed: the first problem, one line. */
 void status_set_reload(struct status *st, bool ok, const char *why, const struct now *now);
 

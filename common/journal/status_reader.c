@@ -33,6 +33,7 @@ static const struct field top_fields[] = {
     FIELD(TEXT, config, config),
     FIELD(TEXT, policy, policy),
     FIELD(TEXT, mode, mode),
+    FIELD(TEXT, sandbox, sandbox),
     FIELD(NUMBER, reloads, reloads),
     FIELD(TRUTH, reload_ok, reload_ok),
     FIELD(TEXT, reload_at, reload_at),

@@ -12,7 +12,7 @@ struct status_report {
     bool running; /* somebody holds the lock */
     bool found;   /* there is a status file, and the fields below are its */
     long pid;     /* 0: not known */
-    char program[64], version[64], started[32], config[256], policy[64], mode[512];
+    char program[64], version[64], started[32], config[256], policy[64], mode[512], sandbox[160];
     uint64_t reloads;
     bool reload_ok;
     char reload_at[32], reload_why[512];

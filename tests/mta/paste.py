@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users are told to paste, read from README.md and etc/, and a private Postfix and policyd that run on it.
+"""What users are told to paste, read from docs/by-hand.md and etc/, and a private Postfix and policyd that run on it.
 
 Nothing is written anew here. Replaced are only what a second mail system on one machine cannot share: ports, the queue
 directory, accounts, the journal's place. smtpd stays chrooted.
@@ -43,8 +43,8 @@ def lines_of(text):
 
 
 def readme_blocks():
-    """The code blocks of README.md: (language, text)."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", (REPOSITORY / "README.md").read_text(), re.M | re.S)
+    """The code blocks of docs/by-hand.md: (language, text)."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", (REPOSITORY / "docs/by-hand.md").read_text(), re.M | re.S)
 
 
 def readme_block(beginning):

@@ -169,14 +169,21 @@ def notify():
             if not abstract:
                 os.chmod(path, 0o666)
             s.settimeout(10)
+
+            def heard():
+                """The next message that is no sentence for people (tests/sandbox has those)."""
+                while (text := s.recv(999)).startswith(b"STATUS="):
+                    pass
+                return text.split(b"\n")[0]
+
             d.start(env={"NOTIFY_SOCKET": ("@" if abstract else "") + path})
-            same(s.recv(999).split(b"\n")[0], b"READY=1", "the first message")
+            same(heard(), b"READY=1", "the first message")
             same(d.ask(), DUNNO, "the answer, once ready")
             d.reload()
-            same(s.recv(999).split(b"\n")[0], b"RELOADING=1", "the message at SIGHUP")
-            same(s.recv(999).split(b"\n")[0], b"READY=1", "the message after it")
+            same(heard(), b"RELOADING=1", "the message at SIGHUP")
+            same(heard(), b"READY=1", "the message after it")
             d.stop()
-            same(s.recv(999).split(b"\n")[0], b"STOPPING=1", "the last message")
+            same(heard(), b"STOPPING=1", "the last message")
 
 
 @test

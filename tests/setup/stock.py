@@ -32,26 +32,30 @@ postfix postfix/main_mailer_type select Internet Site
 postfix postfix/mailname string mail.example.com
 """
 
-# Dovecot as one would add it for SASL: the stock configuration, a user, and the socket in Postfix's queue directory
-DOVECOT = f"""\
+# Where a test's user is known
+USERS = """\
 auth_mechanisms = plain login
-disable_plaintext_auth = no
 auth_failure_delay = 0
-passdb {{
+passdb {
   driver = passwd-file
   args = username_format=%u /etc/dovecot/users
-}}
-userdb {{
+}
+userdb {
   driver = static
   args = uid=65534 gid=65534 home=/nonexistent
-}}
-service auth {{
-  unix_listener /var/spool/postfix/private/auth {{
+}
+"""
+
+# Dovecot as one would add it for SASL: the stock configuration, a user, and the socket in Postfix's queue directory
+DOVECOT = USERS + """\
+disable_plaintext_auth = no
+service auth {
+  unix_listener /var/spool/postfix/private/auth {
     mode = 0660
     user = postfix
     group = postfix
-  }}
-}}
+  }
+}
 protocols =
 ssl = no
 log_path = /var/log/dovecot.log
@@ -106,8 +110,11 @@ class Layer:
         path.chmod(mode)
 
     def enter(self, *argv):
-        return ["chroot", str(self.root), "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", *map(str, argv)]
+        return [*self.way_in(), "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME=/root", "LC_ALL=C.UTF-8", "SYSTEMD_PAGER=", "DEBIAN_FRONTEND=noninteractive", *map(str, argv)]
+
+    def way_in(self):
+        return ["chroot", str(self.root)]
 
     def run(self, *argv, given="", check=True, timeout=120):
         """Run a command in it; (exit code, what it said)."""
@@ -174,18 +181,39 @@ class Machine(Layer):
     def __init__(self, stock, name):
         super().__init__(stock.memory, name, [stock.base.upper, "/"])
         self.started = []
+        self.control_group = None           # of an init of its own
 
     def __enter__(self):
         return self
 
     def __exit__(self, *problem):
-        self.run("sh", "-c", "for i in /etc/postfix*; do postfix -c $i stop; done; doveadm stop", check=False)
+        for each in self.processes():           # they live in this root, so that they are ours
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
         for process in self.started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         wait_for("Postfix to end", lambda: not self.processes())
+        if self.control_group:
+            for each, _, _ in os.walk(self.control_group, topdown=False):
+                wait_for(f"{each} to be empty", lambda: not self.removed(each))
         self.close()
+
+    @staticmethod
+    def removed(group):
+        with contextlib.suppress(OSError):
+            os.rmdir(group)
+        return os.path.exists(group)
+
+    def way_in(self):
+        """Into the namespaces of its init, once it has one."""
+        if not self.control_group:
+            return super().way_in()
+        children = pathlib.Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
+        if not children:
+            raise Trouble("its init is not there")
+        return ["nsenter", "--target", children[0], "--mount", "--pid", "--cgroup", "--root", "--wd"]
 
     def processes(self):
         """Who lives in this root."""
@@ -207,6 +235,30 @@ class Machine(Layer):
         process.terminate()
         process.wait(20)
         self.started.remove(process)
+
+    def boot(self):
+        """Debian's own init, in a process namespace: systemctl does what it does on a real server."""
+        hierarchy = next((line.split()[1] for line in open("/proc/mounts") if line.split()[2] == "cgroup2"), None)
+        if not hierarchy:
+            raise Trouble("there is no cgroup2, which systemd needs")
+        self.control_group = pathlib.Path(hierarchy) / self.root.parent.parent.name
+        self.control_group.mkdir()
+        for inside in ("proc", "sys"):
+            subprocess.run(["umount", "-R", "-l", self.path(inside)], check=True)
+        script = f"""echo $$ >{self.control_group}/cgroup.procs
+            exec unshare --cgroup --mount --pid --fork --kill-child=SIGKILL --propagation=private sh -c '
+            mount -t proc proc {self.path("proc")} && mount -t sysfs sysfs {self.path("sys")} &&
+            mount -t cgroup2 cgroup2 {self.path("sys/fs/cgroup")} &&
+            exec chroot {self.root} env -i container=mailreeve PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+                /lib/systemd/systemd --system --unit=multi-user.target'"""
+        output = open(self.folder / "console", "wb")
+        self.init = subprocess.Popen(["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                     start_new_session=True)
+        self.started.append(self.init)
+        socket = self.path("run/systemd/private")
+        wait_for("systemd to begin", socket.is_socket, 60)
+        wait_for("systemd", lambda: self.run("systemctl", "is-system-running", check=False)[1].strip() in
+                 ("running", "degraded"), 60)
 
     def start_postfix(self, directory="/etc/postfix"):
         self.run("postfix", "-c", directory, "start")

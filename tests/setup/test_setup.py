@@ -179,6 +179,7 @@ def stock_enforced(machine):
     text = bring_up(machine, "--enforce", "--open", "587", "--open", "465")
     must("AUTH" in text and "Nobody is refused yet" not in text, text)
     must(play(machine, "smtp", "submission", "submissions") > 12)
+    expect(DONE, machine.run("mailreeve", "doctor", "--ca", "/etc/ssl/server.pem", "postfix", check=False))
     after = state(machine)
     expect(DONE, machine.setup("--yes", "--enforce", "--open", "587", "--open", "465"), "Nothing to change")
     compare(after, state(machine))
@@ -300,8 +301,8 @@ def others_stay(machine):
                    "smtpd_recipient_restrictions": "check_policy_service inet:127.0.0.1:8892, permit_mynetworks"}, DEBIAN.replace(
                        "  -o smtpd_recipient_restrictions=\n", ""))
     for name in ("policy", "milter"):
-        machine.write(f"/root/{name}.py", (HERE / f"other_{name}.py").read_text())
-        machine.start("python3", f"/root/{name}.py")
+        machine.write(f"/opt/{name}.py", (HERE / f"other_{name}.py").read_text())
+        machine.start("python3", f"/opt/{name}.py")
     for port in (8891, 8892):
         wait_for("the others", lambda: stock_listens(port))
     before = state(machine)
@@ -370,7 +371,6 @@ def two_instances(machine):
     """a second instance with its own queue directory: a socket there, and each is undone by itself"""
     site(machine, {}, DEBIAN)
     machine.sh("""postmulti -e init && postmulti -I postfix-out -e create
-        cp -a /etc/postfix/main.cf /root/first
         postconf -c /etc/postfix-out -e myhostname=mail.example.com inet_interfaces=all smtpd_tls_cert_file=/etc/ssl/server.pem \\
             smtpd_tls_key_file=/etc/ssl/server.key smtpd_tls_security_level=may default_transport=discard: \\
             relay_domains=example.com relay_transport=discard: smtpd_sasl_type=dovecot smtpd_sasl_path=private/auth \\
@@ -451,14 +451,14 @@ def killed(machine):
     """killed before any change to the disk or any child: undo puts everything back, and a second setup ends well"""
     site(machine, {"smtpd_sasl_auth_enable": "yes"}, DEBIAN, dovecot=False)
     machine.run("postfix", "stop")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", machine.path("/root/kill_at.so"), HERE / "kill_at.c", "-ldl"], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", machine.path("/opt/kill_at.so"), HERE / "kill_at.c", "-ldl"], check=True)
     expect(START_IT, machine.setup("--yes"))
     machine.start_policyd()
     expect(DONE, machine.setup("--undo"))
     before = state(machine)
     kills = 0
     for number in range(1, 400):
-        code, text = machine.run("env", "LD_PRELOAD=/root/kill_at.so", f"KILL_AT={number}", "mailreeve", "setup", "postfix",
+        code, text = machine.run("env", "LD_PRELOAD=/opt/kill_at.so", f"KILL_AT={number}", "mailreeve", "setup", "postfix",
                                  "--yes", check=False)
         if code == DONE:
             break
@@ -513,10 +513,10 @@ def ansible(machine):
     wanted = state(machine)
     undo(machine, before)
     play_book = "- hosts: localhost\n  connection: local\n  tasks:\n" + "".join(f"    {line}\n" for line in tasks.splitlines())
-    machine.write("/root/play.yml", play_book)
-    first = machine.run("ansible-playbook", "-i", "localhost,", "/root/play.yml", timeout=300)[1]
+    machine.write("/opt/play.yml", play_book)
+    first = machine.run("ansible-playbook", "-i", "localhost,", "/opt/play.yml", timeout=300)[1]
     compare(wanted, state(machine))
-    second = machine.run("ansible-playbook", "-i", "localhost,", "/root/play.yml", timeout=300)[1]
+    second = machine.run("ansible-playbook", "-i", "localhost,", "/opt/play.yml", timeout=300)[1]
     must(re.search(r"changed=0 .*failed=0", second), first, second)
     compare(wanted, state(machine))
 
