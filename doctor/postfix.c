@@ -131,6 +131,21 @@ static void note_other_instances(struct exam *x)
                        others);
 }
 
+void exam_all(struct exam *x)
+{
+    set_postconf(x);
+    x->count = postfix_listeners(&x->p, x->listeners);
+    if (x->count == PF_LISTENERS)
+        faults_unknown(x->fs, "the ports behind the first %d of master.cf", PF_LISTENERS);
+    drop_repeated(x);
+    exam_look_for_mailreeve(x);
+    if (x->in->view)
+        fill_view(x, x->in->view);
+    for (unsigned i = 0; i < sizeof checks / sizeof *checks; i++)
+        checks[i](x);
+    note_other_instances(x);
+}
+
 int doctor_postfix(const struct doctor_input *in, struct faults *fs, struct err *e)
 {
     struct exam *x = calloc(1, sizeof *x);
@@ -141,17 +156,7 @@ int doctor_postfix(const struct doctor_input *in, struct faults *fs, struct err 
         free(x);
         return -1;
     }
-    set_postconf(x);
-    x->count = postfix_listeners(&x->p, x->listeners);
-    if (x->count == PF_LISTENERS)
-        faults_unknown(fs, "the ports behind the first %d of master.cf", PF_LISTENERS);
-    drop_repeated(x);
-    exam_look_for_mailreeve(x);
-    if (in->view)
-        fill_view(x, in->view);
-    for (unsigned i = 0; i < sizeof checks / sizeof *checks; i++)
-        checks[i](x);
-    note_other_instances(x);
+    exam_all(x);
     postfix_free(&x->p);
     free(x);
     return 0;

@@ -24,6 +24,9 @@ struct exam {
     char postconf[300]; /* the command and the directory: "postconf", "postconf -c DIR" */
 };
 
+/* All checks, of a model that has been loaded. */
+void exam_all(struct exam *x);
+
 /* Each finds what it is named after. */
 void postfix_check_settings(struct exam *x);     /* ports, TLS modes, AUTH */
 void postfix_check_mixups(struct exam *x);       /* smtp_ and smtpd_, syslog_name, misspelt names */
@@ -47,6 +50,8 @@ void exam_set(struct exam *x, struct fault *f, const struct pf_service *s, const
               const char *value);
 /* postconf -e 'name = value' */
 void exam_set_main(struct exam *x, struct fault *f, const char *name, const char *value);
+/* mailreeve setup postfix, of this directory */
+void exam_setup(const struct exam *x, struct fault *f);
 /* "submission/inet and submissions/inet", of the listeners whose bit is set. In the arena. */
 const char *exam_services(struct exam *x, uint64_t members);
 

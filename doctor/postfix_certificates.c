@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "doctor/postfix.h"
@@ -110,7 +111,8 @@ static bool holds(const char *path, const char *label)
 {
     char line[256];
     bool found = false;
-    FILE *f = fopen(path, "re");
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
     for (unsigned n = 0; f && !found && n < 100000 && fgets(line, sizeof line, f); n++)
         found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, label);
     if (f)

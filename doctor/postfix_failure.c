@@ -97,7 +97,7 @@ static void advise(struct exam *x, struct fault *f, const struct asking *a, cons
 {
     char value[FAULT_TEXT], old[160], list[FAULT_TEXT] = "";
     if (!a->variable) {
-        fault_fix(f, "mailreeve setup postfix");
+        exam_setup(x, f);
         return;
     }
     with_action(a->variable->value, action, value);

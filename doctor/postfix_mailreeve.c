@@ -54,7 +54,7 @@ static void advise_first(struct exam *x, struct fault *f, const struct pf_listen
     else if (value)
         exam_set_main(x, f, list, value);
     else
-        fault_fix(f, "mailreeve setup postfix");
+        exam_setup(x, f);
 }
 
 static void check_asked(struct exam *x, const struct pf_listener *l, const struct asked *a)
@@ -88,7 +88,7 @@ static void check_asked(struct exam *x, const struct pf_listener *l, const struc
             fault_fix(f, "%s -P '%s/%s/smtpd_milters=$mailreeve_milter%s%s'", x->postconf,
                       l->service->name, l->service->type, *others ? "," : "", others);
         else
-            fault_fix(f, "mailreeve setup postfix");
+            exam_setup(x, f);
     }
 }
 

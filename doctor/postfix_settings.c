@@ -312,7 +312,7 @@ static void tell_absent(struct exam *x, enum fault_id id, const char *name, cons
               "-o smtpd_relay_restrictions=permit_sasl_authenticated,reject'",
               x->postconf, name, name, like->service->chroot ? 'y' : 'n', name, mode);
     if (x->with_mailreeve)
-        fault_fix(f, "mailreeve setup postfix");
+        exam_setup(x, f);
 }
 
 static void check_absent(struct exam *x)

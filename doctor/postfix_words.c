@@ -44,6 +44,11 @@ void exam_set_main(struct exam *x, struct fault *f, const char *name, const char
     fault_fix(f, "%s -e '%s = %s'", x->postconf, name, value);
 }
 
+void exam_setup(const struct exam *x, struct fault *f)
+{
+    fault_fix(f, "mailreeve setup postfix%s", x->postconf + sizeof "postconf" - 1);
+}
+
 const char *exam_services(struct exam *x, uint64_t members)
 {
     char text[600];

@@ -213,6 +213,19 @@ def every_finding_is_listed():
 
 
 @check
+def every_fault_has_its_section():
+    page = pathlib.Path("docs/faults.md").read_text()
+    rows = re.findall(r'^FAULT\(\w+, "([a-z0-9.-]+)", (\w+), "([^"]*)", "([^"]*)"\)$', pathlib.Path("mta/faults.def").read_text(), re.M)
+    sections = dict(re.findall(r"^## (\S+)\n\n(.*)$", page, re.M))
+    for id, severity, standard, what in rows:
+        wanted = f"{severity.capitalize()}{', ' * bool(standard)}{standard}: {what}."
+        if sections.pop(id, None) != wanted:
+            yield f"docs/faults.md: the section {id} should begin with: {wanted}"
+    for id in sections:
+        yield f"docs/faults.md has {id}, and mta/faults.def has not"
+
+
+@check
 def every_rule_has_cases():
     for finding in sorted(rule_findings()):
         if not pathlib.Path(f"tests/rules/{finding}.cases").exists():

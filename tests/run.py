@@ -69,6 +69,8 @@ SUITES = {
         "asan/html": script("tests/audit/test_html.py", "asan"),
         "dev/bad-logs": script("tests/audit/test_bad_input.py"),
         "dev/fail2ban": script("tests/fail2ban/test_fail2ban.py"),
+        "asan/doctor": script("tests/doctor/test_postfix.py", "asan", 600),
+        "asan/doctor-manners": script("tests/doctor/test_manners.py", "asan"),
         "asan/doctor-sendmail": script("tests/doctor/test_sendmail.py", "asan"),
         "asan/doctor-fail2ban": script("tests/doctor/test_fail2ban.py", "asan"),
         "asan/setup-sendmail": script("tests/setup/test_setup_sendmail.py", "asan"),
