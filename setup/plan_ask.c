@@ -84,7 +84,7 @@ static struct list list_of(struct plan *p, const struct site *at, const char *na
     const char *rest = plan_text(p, "%s_%s", at->variable, suffix);
     const char *own = plan_text(p, "$%s", at->variable);
     describe(without_ours(postfix_text(p->postfix, at->service, name)), &l);
-    l.text = plan_without(p, plan_list(p, at->service, name, rest), own, false);
+    l.text = plan_without(p, plan_list(p, at->service, name, rest), own, NULL);
     return l;
 }
 

@@ -100,6 +100,7 @@ SUITES = {
         **units("dev", UNIT),
         **units("clang", UNIT),
         **units("tsan", UNIT),
+        "dev/setup-killed": script("tests/setup/test_killed.py", timeout=900),
         "dev/getting-started": script("tests/setup/test_getting_started.py", timeout=900),
         "dev/protocol": script("tests/policyd/test_protocol.py"),
         "dev/postfix": script("tests/mta/test_postfix.py"),
