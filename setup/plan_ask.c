@@ -110,11 +110,10 @@ static void move_behind(struct plan *p, const struct site *at, const char *const
         if (l.shape == SHAPE_GATE && join(&l, &t) && (i == 2 || join(&l, &e))) {
             *target = t, etrn = e, etrn_moved |= i < 2;
             plan_option(p, at->service, names[i], "");
-            plan_say(
-                p, LINE_STEP,
-                "what %s refuses is refused behind it, so that Mailreeve hears of it; the same "
-                "clients are let through",
-                names[i]);
+            plan_say(p, LINE_STEP,
+                     "what %s refuses is refused behind Mailreeve, which so hears of it; the same "
+                     "clients are let through",
+                     names[i]);
         } else {
             plan_say(p, LINE_NOTE,
                      "%s stays as it is; clients that it refuses are not told to Mailreeve",

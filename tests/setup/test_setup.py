@@ -245,7 +245,7 @@ def old_debian(machine):
     site(machine, {"smtpd_sasl_auth_enable": "no"}, OLD_DEBIAN)
     before = state(machine)
     text = bring_up(machine)
-    must("refused behind it" in text and "syslog_name" in text and "trusted" not in text, text)
+    must("refused behind Mailreeve" in text and "syslog_name" in text and "trusted" not in text, text)
     told(machine, client(told="554 5.7.1", tls="starttls"))                     # Postfix's own, as before
     told(machine, client(told="250 2.0.0", tls="starttls", auth="PLAIN"))
     told(machine, client(told="554 5.7.1", script="EHLO x\nETRN example.com"))
