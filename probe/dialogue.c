@@ -77,6 +77,8 @@ int dialogue_open(struct dialogue *d, const union endpoint *to, int64_t step_us,
                 return ETIMEDOUT;
             }
             getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+            if (error == ECONNRESET) /* it was taken, and reset since: the first step will tell */
+                error = 0;
         }
     }
     if (error)

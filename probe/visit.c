@@ -162,7 +162,7 @@ static bool connect_first(struct visit *v)
     int error = open_connection(v);
     if (!error)
         return true;
-    bool closed = error == ECONNREFUSED || error == ETIMEDOUT || error == ECONNRESET;
+    bool closed = error == ECONNREFUSED || error == ETIMEDOUT;
     v->p->begins = closed ? BEGINS_CLOSED : BEGINS_UNKNOWN;
     snprintf(v->p->begins_why, sizeof v->p->begins_why, "%s", v->d.why);
     return false;

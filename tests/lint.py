@@ -105,6 +105,21 @@ def core_does_no_io():
 
 
 @check
+def no_two_functions_have_one_name():
+    """The linker takes the first archive's and says nothing."""
+    at = {}
+    for archive in ("core", "edge", "audit", "server"):
+        for line in run("nm", "-g", "--defined-only", str(BUILD / f"lib{archive}.a")).stdout.splitlines():
+            if len(word := line.split()) == 3:
+                at.setdefault(word[2], []).append(archive)
+    for name, archives in sorted(at.items()):
+        if len(archives) > 1:
+            yield f"{name} is in {' and '.join(archives)}"
+    if not at:
+        yield "the archives have no symbols"
+
+
+@check
 def no_banned_calls():
     for program in LIBRARIES:
         for line in run("nm", "-D", "-u", str(BUILD / program)).stdout.splitlines():
