@@ -154,9 +154,8 @@ static int reload(struct setup *s, const struct daemon_site *d, struct err *e)
                    d->program, before.pid, RELOAD_S);
 }
 
-static int bring_with_systemd(struct setup *s, int which, struct err *e)
+static int bring_with_systemd(struct setup *s, const struct daemon_site *d, struct err *e)
 {
-    const struct daemon_site *d = &daemons[which];
     char why[256];
     struct str said = {"", 0};
     bool enabled = systemctl_code(s, "is-enabled", d->program, "--quiet", NULL) == 0;
@@ -171,7 +170,6 @@ static int bring_with_systemd(struct setup *s, int which, struct err *e)
         if (store_save(&s->store, e) < 0)
             return -1;
     }
-    s->started[which] = !active;
     if (!enabled || !active) {
         if (systemctl_code(s, "enable", d->program, "--now", &said) != 0)
             return err_set(e, "systemctl cannot start %s: %.300s", d->program, said.p);
@@ -223,8 +221,7 @@ static int has_to_be_started(struct setup *s, const struct daemon_site *d)
         "it. Under your supervisor, as root:\n\n    %s -u %s%s%s\n\nThen run the same command "
         "again. `mailreeve setup postfix --undo` takes back what was done.\n",
         s->o->yaml, d->program,
-        running ? "has to be started anew, because its socket is a new one"
-                : "has to be started first",
+        running ? "has to be started anew for its new socket" : "has to be started first",
         d->program, d->program, strcmp(s->o->yaml, "/etc/mailreeve/mailreeve.yaml") ? " -c " : "",
         strcmp(s->o->yaml, "/etc/mailreeve/mailreeve.yaml") ? s->o->yaml : "");
     return EX_TEMPFAIL;
@@ -239,7 +236,7 @@ int daemons_bring(struct setup *s)
             continue;
         int failed = make_folder(s, d, &e);
         if (!failed)
-            failed = has_systemd() ? bring_with_systemd(s, i, &e) : bring_alone(s, d, &e);
+            failed = has_systemd() ? bring_with_systemd(s, d, &e) : bring_alone(s, d, &e);
         if (failed > 0)
             return has_to_be_started(s, d);
         if (failed < 0)

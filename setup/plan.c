@@ -185,6 +185,9 @@ int plan_make(struct postfix *m, const struct policy *now, const struct plan_opt
         else
             plan_submission(p, sites, count, at), submissions++;
     }
+    for (unsigned i = 0; i < count; i++)
+        if (sites[i].at.role == ROLE_SMTP)
+            plan_smtp_end(p, &sites[i]);
     wish_sockets(p);
     p->idle = submissions == 0 && p->step_count == 0;
     if (submissions == 0 && !p->failed) {

@@ -74,8 +74,9 @@ struct plan {
     struct line lines[PLAN_LINES];
     unsigned line_count;
     struct wish wish;
-    bool idle;   /* there is no port on which Mailreeve would be asked anything */
-    bool failed; /* memory ended, or a table was full */
+    unsigned asked_on_25; /* WITH_...: about clients that log in there */
+    bool idle;            /* there is no port on which Mailreeve would be asked anything */
+    bool failed;          /* memory ended, or a table was full */
 };
 
 /*

@@ -84,7 +84,7 @@ static struct list list_of(struct plan *p, const struct site *at, const char *na
     const char *rest = plan_text(p, "%s_%s", at->variable, suffix);
     const char *own = plan_text(p, "$%s", at->variable);
     describe(without_ours(postfix_text(p->postfix, at->service, name)), &l);
-    l.text = plan_without(p, plan_list(p, at->service, name, rest), own, false);
+    l.text = plan_without(p, plan_list(p, at->service, name, rest), own, NULL);
     return l;
 }
 
@@ -110,11 +110,10 @@ static void move_behind(struct plan *p, const struct site *at, const char *const
         if (l.shape == SHAPE_GATE && join(&l, &t) && (i == 2 || join(&l, &e))) {
             *target = t, etrn = e, etrn_moved |= i < 2;
             plan_option(p, at->service, names[i], "");
-            plan_say(
-                p, LINE_STEP,
-                "what %s refuses is refused behind it, so that Mailreeve hears of it; the same "
-                "clients are let through",
-                names[i]);
+            plan_say(p, LINE_STEP,
+                     "what %s refuses is refused behind Mailreeve, which so hears of it; the same "
+                     "clients are let through",
+                     names[i]);
         } else {
             plan_say(p, LINE_NOTE,
                      "%s stays as it is; clients that it refuses are not told to Mailreeve",

@@ -46,8 +46,9 @@ const char *plan_list(struct plan *p, const struct pf_service *s, const char *na
 
 /* "a,b", or the one that is not empty. */
 const char *plan_join(struct plan *p, const char *a, const char *b);
-/* A list without a word of it, and without the word behind it if `takes`. */
-const char *plan_without(struct plan *p, const char *list, const char *word, bool takes);
+/* A list without a word of it; with `argument`, only where that stands behind it, and without both.
+ */
+const char *plan_without(struct plan *p, const char *list, const char *word, const char *argument);
 bool plan_has(const char *list, const char *word);
 
 /* ---- one file each ----------------------------------------------------------------- */
@@ -56,6 +57,8 @@ bool plan_has(const char *list, const char *word);
 void plan_ask_policyd(struct plan *p, const struct site *at);
 /* plan_smtp.c: port 25. */
 void plan_smtp(struct plan *p, const struct site *at);
+/* When all ports 25 are planned: what none of them uses any more is taken out of main.cf. */
+void plan_smtp_end(struct plan *p, const struct site *at);
 /* plan_milter.c */
 void plan_ask_milter(struct plan *p, const struct site *at, bool submission);
 void plan_drop_milter(struct plan *p, const struct site *at);

@@ -16,8 +16,9 @@ void plan_ask_milter(struct plan *p, const struct site *at, bool submission)
     const char *own = plan_text(p, "$%s", variable_of(submission));
     const char *others = plan_without(
         p, plan_list(p, at->service, "smtpd_milters", plan_text(p, "%s_milters", at->variable)),
-        own, false);
+        own, NULL);
     struct pf_value name = postfix_value(p->postfix, at->service, "milter_macro_daemon_name");
+    p->asked_on_25 |= submission ? 0 : WITH_MILTER;
     plan_main(
         p, variable_of(submission),
         plan_text(p,
@@ -46,13 +47,12 @@ void plan_drop_milter(struct plan *p, const struct site *at)
     const char *named = plan_in_service(at->service, "milter_macro_daemon_name");
     if (!here || !plan_has(here, own))
         return;
-    const char *others = plan_without(p, here, own, false);
+    const char *others = plan_without(p, here, own, NULL);
     if (strcmp(others, main) == 0)
         plan_option_out(p, at->service, "smtpd_milters");
     else
         plan_option(p, at->service, "smtpd_milters", others);
     if (named && strcmp(named, at->name) == 0)
         plan_option_out(p, at->service, "milter_macro_daemon_name");
-    plan_main_out(p, variable_of(false));
     plan_say(p, LINE_STEP, "so mailreeve-milter need not be asked here any more");
 }

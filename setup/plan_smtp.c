@@ -45,8 +45,9 @@ static void ask(struct plan *p, const struct site *at)
                         at->name));
     if (!plan_has(classes, at->variable))
         set_classes(p, at, *classes ? plan_text(p, "%s, %s", classes, at->variable) : at->variable);
+    p->asked_on_25 |= WITH_POLICYD;
     if (plan_has(list, word))
-        list = plan_without(p, list, "check_sasl_access", true);
+        list = plan_without(p, list, "check_sasl_access", word);
     if (plan_option(p, at->service, name,
                     plan_join(p, plan_text(p, "check_sasl_access,%s", word), list)))
         plan_say(p, LINE_STEP,
@@ -55,27 +56,38 @@ static void ask(struct plan *p, const struct site *at)
                  name);
 }
 
-/* What ask() made, taken out again. */
+/* What ask() made of a service, taken out again. */
 static void ask_no_more(struct plan *p, const struct site *at)
 {
-    const char *name = list_name(p, at), *classes = classes_of(p, at);
-    const char *rest = plan_text(p, "%s_rest", at->variable);
+    const char *name = list_name(p, at);
     const char *word = plan_text(p, "static:%s", at->variable);
     const char *own = plan_in_service(at->service, name);
-    if (own && plan_has(own, word)) {
-        const char *left = plan_without(p, own, "check_sasl_access", true);
-        const char *general = plan_list(p, NULL, name, rest);
-        if (strcmp(left, general) == 0)
-            plan_option_out(p, at->service, name);
-        else
-            plan_option(p, at->service, name, left);
-        plan_say(p, LINE_STEP, "so mailreeve-policyd need not be asked here any more");
-    }
+    if (!own || !plan_has(own, word))
+        return;
+    const char *left = plan_without(p, own, "check_sasl_access", word);
+    const char *general = plan_list(p, NULL, name, plan_text(p, "%s_rest", at->variable));
+    if (strcmp(left, general) == 0)
+        plan_option_out(p, at->service, name);
+    else
+        plan_option(p, at->service, name, left);
+    plan_say(p, LINE_STEP, "so mailreeve-policyd need not be asked here any more");
+}
+
+void plan_smtp_end(struct plan *p, const struct site *at)
+{
+    const char *classes = classes_of(p, at), *rest = plan_text(p, "%s_rest", at->variable);
+    bool used = false;
+    if (!(p->asked_on_25 & WITH_MILTER))
+        plan_main_out(p, "mailreeve_milter_smtp");
+    if (p->asked_on_25 & WITH_POLICYD)
+        return;
     if (plan_has(classes, at->variable))
-        set_classes(p, at, plan_without(p, classes, at->variable, false));
+        set_classes(p, at, plan_without(p, classes, at->variable, NULL));
     plan_main_out(p, at->variable);
-    if (!own || !plan_has(own, plan_text(p, "$%s", rest)) ||
-        strcmp(plan_without(p, own, "check_sasl_access", true), plan_text(p, "$%s", rest)) == 0)
+    for (unsigned i = 0; i < p->step_count; i++)
+        used |= p->steps[i].kind == STEP_OPTION &&
+                plan_has(p->steps[i].value, plan_text(p, "$%s", rest));
+    if (!used)
         plan_main_out(p, rest);
 }
 

@@ -178,15 +178,18 @@ bool plan_has(const char *list, const char *wanted)
     return false;
 }
 
-const char *plan_without(struct plan *p, const char *list, const char *unwanted, bool takes)
+const char *plan_without(struct plan *p, const char *list, const char *unwanted,
+                         const char *argument)
 {
     const char *result = "";
     struct str rest = str_of(list), word;
     while ((word = pf_word(&rest)).n) {
-        if (!str_eq(word, str_of(unwanted)))
+        struct str behind = rest;
+        if (str_eq(word, str_of(unwanted)) &&
+            (!argument || str_eq(pf_word(&behind), str_of(argument))))
+            rest = behind;
+        else
             result = plan_join(p, result, plan_copy(p, word));
-        else if (takes)
-            pf_word(&rest);
     }
     return result;
 }

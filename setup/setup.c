@@ -41,7 +41,7 @@ const char *setup_file(int which)
 
 /* ---- what is there ---------------------------------------------------------------------- */
 
-static int find_directory(struct setup *s, struct err *e)
+int find_directory(struct setup *s, struct err *e)
 {
     const char *const argv[] = {"postconf", "-h", "config_directory", NULL};
     struct child_result r;
@@ -86,7 +86,7 @@ static int find_group(struct setup *s, struct err *e)
     return s->options.group ? 0 : err_set(e, "memory ended");
 }
 
-static struct config *load_config(struct str text, const char *path, struct err *e)
+struct config *load_config(struct str text, const char *path, struct err *e)
 {
     struct problems ps = {0};
     struct config *c = config_parse(text, path, &ps);
@@ -172,8 +172,7 @@ static bool is_unfinished(struct setup *s)
     return unfinished;
 }
 
-/* "y" on a terminal. */
-static bool agreed(struct setup *s)
+bool agreed(struct setup *s)
 {
     char answer[16];
     if (!isatty(STDIN_FILENO))
@@ -200,7 +199,7 @@ static int go_on(struct setup *s)
     if (show_diffs(s, &e) < 0)
         return setup_fail(s, EX_IOERR, "%s", e.text);
     if (unfinished)
-        setup_say(s, "An earlier setup was cut short; this one goes on from there.\n");
+        setup_say(s, "An earlier setup is not finished; this one goes on from there.\n");
     if (s->o->how == SETUP_DRY_RUN)
         return EX_OK;
     int code = look_first(s);
@@ -216,7 +215,7 @@ static int go_on(struct setup *s)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static void clean_up(struct setup *s)
+void clean_up(struct setup *s)
 {
     stage_remove(s);
     store_close(&s->store);
@@ -241,99 +240,6 @@ int setup_postfix(const struct setup_options *o, FILE *out, FILE *err)
     int code = s->plan ? make_plan(s) : setup_fail(s, EX_OSERR, "memory ended");
     if (!code)
         code = go_on(s);
-    clean_up(s);
-    free(s);
-    return code;
-}
-
-/* ---- undo
- * ---------------------------------------------------------------------------------------- */
-
-/* What was changed since by somebody else, shown as what would be lost. True: something was. */
-static bool shows_losses(struct setup *s)
-{
-    bool any = false;
-    for (unsigned i = 0; i < s->store.manifest.file_count; i++) {
-        const struct manifest_file *f = &s->store.manifest.files[i];
-        struct file_image now, was;
-        struct err e;
-        if (file_load(f->path, &s->arena, &now, &e) < 0) {
-            setup_fail(s, 0, "%s", e.text);
-            any = true;
-        } else if (!manifest_knows(f, now.sum) ||
-                   (s->store.manifest.done && strcmp(now.sum, f->before) != 0 &&
-                    strcmp(now.sum, f->sums[f->sum_count - 1]) != 0)) {
-            any = true;
-            setup_say(s, "%s was changed since. What undo would make of it:\n\n", f->path);
-            if (store_copy(&s->store, f, &s->arena, &was, &e) < 0 ||
-                show_diff(s, &now, &was, f->path, &e) < 0)
-                setup_fail(s, 0, "%s", e.text);
-            setup_say(s, "\n");
-        }
-    }
-    return any;
-}
-
-static int show_undo(struct setup *s)
-{
-    for (unsigned i = 0; i < s->store.manifest.file_count; i++) {
-        const struct manifest_file *f = &s->store.manifest.files[i];
-        struct file_image now, was;
-        struct err e;
-        if (file_load(f->path, &s->arena, &now, &e) < 0 ||
-            store_copy(&s->store, f, &s->arena, &was, &e) < 0 ||
-            (strcmp(now.sum, was.sum) != 0 && show_diff(s, &now, &was, f->path, &e) < 0))
-            return setup_fail(s, EX_IOERR, "%s", e.text);
-    }
-    return 0;
-}
-
-static int undo(struct setup *s)
-{
-    struct err e;
-    if (geteuid() != 0)
-        return setup_fail(s, EX_NOPERM, "only root may do this");
-    if (find_directory(s, &e) < 0 || postfix_load(s->directory, &s->postfix, &e) < 0)
-        return setup_fail(s, EX_UNAVAILABLE, "%s", e.text);
-    if (store_open(&s->store, s->o->state, s->directory, false, &e) < 0)
-        return setup_fail(s, EX_IOERR, "%s", e.text);
-    if (s->store.number == 0) {
-        setup_say(s, "Nothing to undo: no setup of %s is remembered in %s.\n", s->directory,
-                  s->o->state);
-        return EX_OK;
-    }
-    struct file_image yaml;
-    const struct manifest_file *f = &s->store.manifest.files[YAML];
-    if (s->store.manifest.file_count == FILES && file_load(f->path, &s->arena, &yaml, &e) == 0)
-        s->wanted = load_config(yaml.text, f->path, &e); /* for the journal's path */
-    if (shows_losses(s)) {
-        struct str reverse = store_reverse(&s->store, &s->arena);
-        setup_say(s,
-                  "Nothing was undone, because this would be lost. To take out only what setup "
-                  "put in, the newest\nfirst, then postfix reload:\n\n%.*s",
-                  STR_ARG(reverse));
-        return 1;
-    }
-    int code = show_undo(s);
-    if (code || s->o->how == SETUP_DRY_RUN)
-        return code;
-    if (s->o->how == SETUP_ASK && isatty(STDIN_FILENO) && !agreed(s)) {
-        setup_say(s, "\nNothing was changed.\n");
-        return 1;
-    }
-    if (!put_back(s))
-        return setup_fail(s, EX_IOERR, "not everything could be put back; run --undo again");
-    setup_say(s, "\nUndone: everything is as it was before setup.\n");
-    return EX_OK;
-}
-
-int setup_postfix_undo(const struct setup_options *o, FILE *out, FILE *err)
-{
-    struct setup *s = calloc(1, sizeof *s);
-    if (!s)
-        return EX_OSERR;
-    s->o = o, s->options = o->plan, s->out = out, s->err = err, s->store.lock = -1;
-    int code = undo(s);
     clean_up(s);
     free(s);
     return code;

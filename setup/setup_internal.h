@@ -39,7 +39,6 @@ struct setup {
     char stage[64];        /* the copy of the directory; "": none */
     struct manifest makes; /* what is going to be made */
     struct store store;
-    bool started[DAEMONS]; /* by us */
 };
 
 /* The file's name for people and tools: "main.cf", "mailreeve.yaml". */
@@ -48,6 +47,13 @@ void setup_say(const struct setup *s, const char *fmt, ...) __attribute__((forma
 /* On `err`, with the command's name in front; returns `code`. */
 int setup_fail(const struct setup *s, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* setup.c: found out for both directions. -1 and *e; NULL and *e. */
+int find_directory(struct setup *s, struct err *e);
+struct config *load_config(struct str text, const char *path, struct err *e);
+/* "y" on a terminal. */
+bool agreed(struct setup *s);
+void clean_up(struct setup *s);
 
 /* stage.c: the copy on which the commands are tried. */
 int stage_make(struct setup *s, struct err *e);

@@ -112,7 +112,7 @@ SUITES = {
         "asan/situations": script("tests/mta/test_situations.py", "asan", 600),
         "dev/gate": script("tests/gate/test_gate.py"),
         "dev/probe": script("tests/probe/test_probe.py"),
-        "dev/setup-killed": ([PYTHON, "tests/setup/test_setup.py", "--every", "killed"], "build/dev", 1800),
+        "dev/setup-killed": script("tests/setup/test_killed.py", timeout=1800),
         "tsan/probe-liars": script("tests/probe/test_liars.py", "tsan"),
         "dev/sandbox": script("tests/sandbox/test_sandbox.py"),
         "tsan/gate": script("tests/gate/test_gate.py", "tsan"),

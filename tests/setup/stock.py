@@ -116,7 +116,7 @@ class Layer:
     def way_in(self):
         return ["chroot", str(self.root)]
 
-    def run(self, *argv, given="", check=True, timeout=120):
+    def run(self, *argv, given="", check=True, timeout=600):
         """Run a command in it; (exit code, what it said)."""
         done = subprocess.run(self.enter(*argv), input=given, text=True, errors="replace", timeout=timeout,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -194,7 +194,7 @@ class Machine(Layer):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        wait_for("Postfix to end", lambda: not self.processes())
+        wait_for("all to end", lambda: not self.processes(), 60)
         if self.control_group:
             for each, _, _ in os.walk(self.control_group, topdown=False):
                 wait_for(f"{each} to be empty", lambda: not self.removed(each))
@@ -258,7 +258,7 @@ class Machine(Layer):
         socket = self.path("run/systemd/private")
         wait_for("systemd to begin", socket.is_socket, 60)
         wait_for("systemd", lambda: self.run("systemctl", "is-system-running", check=False)[1].strip() in
-                 ("running", "degraded"), 60)
+                 ("running", "degraded"), 120)
 
     def start_postfix(self, directory="/etc/postfix"):
         self.run("postfix", "-c", directory, "start")
@@ -268,16 +268,16 @@ class Machine(Layer):
         self.run("cp", "/etc/dovecot/local.conf", "/etc/dovecot/dovecot.conf")
         self.start("dovecot", "-F")
         self.run("postconf", "-e", "smtpd_sasl_type=dovecot", "smtpd_sasl_path=private/auth")
-        wait_for("Dovecot's socket", lambda: self.path("var/spool/postfix/private/auth").is_socket())
+        wait_for("Dovecot's socket", lambda: self.path("var/spool/postfix/private/auth").is_socket(), 60)
 
     def start_policyd(self):
         process = self.start("mailreeve-policyd", "-u", "mailreeve-policyd", "--stderr")
-        wait_for("mailreeve-policyd", lambda: "ready" in self.logged("mailreeve-policyd") or process.poll() is not None)
+        wait_for("mailreeve-policyd", lambda: "ready" in self.logged("mailreeve-policyd") or process.poll() is not None, 60)
         return process
 
     def start_milter(self):
         process = self.start("mailreeve-milter", "-u", "mailreeve-milter", "--stderr")
-        wait_for("mailreeve-milter", lambda: "ready" in self.logged("mailreeve-milter") or process.poll() is not None)
+        wait_for("mailreeve-milter", lambda: "ready" in self.logged("mailreeve-milter") or process.poll() is not None, 60)
         return process
 
     def logged(self, program):

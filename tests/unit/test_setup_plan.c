@@ -296,6 +296,32 @@ static void test_port_25_enforced(void **state)
     done();
 }
 
+/* Others' check_sasl_access stays; a second service on port 25 with AUTH off takes nothing away
+ * from the first. */
+static void test_port_25_and_others(void **state)
+{
+    (void)state;
+    const char *master =
+        "192.0.2.1:25 inet n - y - - smtpd\n -o "
+        "smtpd_relay_restrictions=check_sasl_access,hash:/etc/x,permit\n"
+        "192.0.2.2:25 inet n - y - - smtpd\n -o smtpd_sasl_auth_enable=no\n" SUBMISSION;
+    make(BASE RELAY "smtpd_sasl_auth_enable = yes\n", master);
+    assert_string_equal(set("192.0.2.1:25/inet", "smtpd_relay_restrictions"),
+                        "check_sasl_access,static:mailreeve_smtp,check_sasl_access,hash:/etc/x,"
+                        "permit");
+    assert_null(set("192.0.2.2:25/inet", "smtpd_relay_restrictions"));
+    assert_string_equal(set("", "smtpd_restriction_classes"), "mailreeve_smtp");
+    assert_int_equal(strncmp(set("", "mailreeve_smtp"), "check_policy_service", 20), 0);
+    done();
+    options.enforce = true;
+    make(ASKED, "smtp inet n - y - - smtpd\n -o smtpd_relay_restrictions=check_sasl_access,static:"
+                "mailreeve_smtp,check_sasl_access,hash:/etc/x,permit\n" SUBMISSION);
+    assert_string_equal(set("smtp/inet", "smtpd_relay_restrictions"),
+                        "check_sasl_access,hash:/etc/x,permit");
+    assert_string_equal(set("", "mailreeve_smtp"), "-");
+    done();
+}
+
 /* ---- the milter ---------------------------------------------------------------------------- */
 
 static void test_milter(void **state)
@@ -410,6 +436,7 @@ int main(void)
         cmocka_unit_test_setup(test_moving_changes_nothing, setup),
         cmocka_unit_test_setup(test_port_25, setup),
         cmocka_unit_test_setup(test_port_25_enforced, setup),
+        cmocka_unit_test_setup(test_port_25_and_others, setup),
         cmocka_unit_test_setup(test_milter, setup),
         cmocka_unit_test_setup(test_open, setup),
         cmocka_unit_test_setup(test_trusted, setup),
