@@ -31,8 +31,12 @@ def prepared(machine):
     machine.sh("systemctl start postfix dovecot")
 
 
+# What the doctor finds at the end: the certificate is Debian's own
+LEFT = {"certificate-self-signed"}
+
+
 def main():
-    wanted = ["install", "passwords", "look", "plug in", "enforce", "undo"]
+    wanted = ["install", "passwords", "look", "plug in", "enforce", "doctor", "undo"]
     print(f"1..{len(wanted) + 2}", flush=True)
     failed, number = 0, 0
 
@@ -63,7 +67,7 @@ def main():
         slow = {name: f"{each:.0f} s" for name, each in seconds.items() if name != "install"}
         print(f"#| {slow}")
         result("there in ten minutes, back in one (without the time to compile)",
-               [] if sum(seconds[each] for each in wanted[1:5]) < 600 and seconds["undo"] < 60 else [str(seconds)])
+               [] if sum(seconds[each] for each in wanted[1:-1]) < 600 and seconds["undo"] < 60 else [str(seconds)])
     return 1 if failed else 0
 
 
@@ -77,6 +81,9 @@ def check(machine, name, said, files, before):
         setup.must(machine.run("systemctl", "is-enabled", "mailreeve-policyd")[1].strip() == "enabled")
     elif name == "enforce":
         setup.must(setup.play(machine, "smtp", "submission", "submissions") > 12)
+    elif name == "doctor":
+        print("".join(f"# {line}\n" for line in said.splitlines()), end="", flush=True)
+        setup.must(set(re.findall(r"^(?:error|warning) +(\S+)", said, re.M)) == LEFT and "enforce" in said, said)
     elif name == "undo":
         setup.compare(before, setup.state(machine, files))
         setup.must(active == "inactive", f"mailreeve-policyd is {active}")
