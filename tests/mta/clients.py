@@ -270,7 +270,7 @@ class Client:
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace", env=environment, cwd=order.home, start_new_session=True) as process:
             try:
-                said, _ = process.communicate(order.message, timeout=order.patience + 1)
+                said, _ = process.communicate(order.message, timeout=order.patience + 3)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 said, _ = process.communicate()
